@@ -1,0 +1,197 @@
+# shellcheck shell=bash
+# Guests: their disks, their XML, starting many of them quickly.
+
+guest_id() { cksum <<<"$1" | cut -d' ' -f1; }
+guest_known() { [ -e "$LAB_DIR/guests/$1/xml" ] || die "no guest $1 in this lab"; }
+
+# Options of one guest to variables of the caller (memory, fill, set, dirty, disks, bridge, transient, autostart, host,
+# count, prefix, name), which has declared them.
+parse_guest() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --host) host=$2; shift ;;
+        --memory) memory=$2; shift ;;
+        --fill) fill=$2; shift ;;
+        --ws) set=$2; shift ;;
+        --dirty) dirty=$2; shift ;;
+        --disk) disks+=("$2"); shift ;;
+        --net) bridge=$2; shift ;;
+        --count) count=$2; shift ;;
+        --prefix) prefix=$2; shift ;;
+        --transient) transient=1 ;;
+        --autostart) autostart=1 ;;
+        -*) die "guest: unknown option $1" ;;
+        *) [ -z "$name" ] || die "guest: two names, $name and $1"; name=$1 ;;
+        esac
+        shift
+    done
+}
+
+make_disk() { # NAME HOST NUMBER FORMAT MIB
+    local letter path id
+    letter=$(printf 'abcd' | cut -c"$(($3 + 1))")
+    path=$LAB_STORE/$2/var/lib/libvirt/images/$1-hd$letter.$4
+    id=$(guest_id "$1")
+    [ ! -e "$path" ] || die "$2: $path exists"
+    case $4 in
+    raw) "$LAB_DIR/build/labdisk" fill "$path" "$5" "$id" "$3" ;;
+    qcow2)
+        "$LAB_DIR/build/labdisk" fill "$path.raw" "$5" "$id" "$3"
+        qemu-img convert -q -f raw -O qcow2 "$path.raw" "$path"
+        rm "$path.raw"
+        ;;
+    esac
+}
+
+# Writes $LAB_DIR/guests/NAME/{xml,host,disks,...} and makes the disks; does not start.
+prepare_guest() {
+    local name=$1 host=h1 memory=128 fill=48 set=4 dirty=1 bridge='' transient='' autostart='' count='' prefix=''
+    local disks=() spec number=0 format size load cmdline folder letter devices=''
+    shift
+    local given=$name
+    name=
+    parse_guest "$@"
+    name=$given
+    host_known "$host"
+    [[ $name =~ ^[A-Za-z0-9._-]{1,60}$ ]] || die "guest name '$name': letters, digits, . _ - and at most 60"
+    [[ $memory -ge $((fill + 8)) && $memory -ge $((set + 8)) ]] || die "$name: --memory $memory needs 8 MiB beyond --fill and --ws"
+    [ ${#disks[@]} -le 4 ] || die "$name: at most 4 disks"
+    folder=$LAB_DIR/guests/$name
+    mkdir "$folder" 2>/dev/null || die "guest $name exists (lab remove $name)"
+    cmdline="id=$(guest_id "$name") fill=$fill ws=$set dirty=$dirty"
+    : >"$folder/disks"
+    for spec in "${disks[@]}"; do
+        IFS=: read -r format size load <<<"$spec"
+        [[ $format =~ ^(raw|qcow2)$ && $size =~ ^[0-9]+$ && $size -ge 8 && ${load:-0} =~ ^[0-9]+$ ]] ||
+            die "$name: --disk $spec: raw|qcow2:MIB[:WRITE_MIB_PER_S], at least 8 MiB"
+        make_disk "$name" "$host" "$number" "$format" "$size"
+        letter=$(printf 'abcd' | cut -c"$((number + 1))")
+        cmdline+=" hd$letter=$((size * 2048)):${load:-0}"
+        devices+="<disk type='file' device='disk'><driver name='qemu' type='$format'/>"
+        devices+="<source file='/var/lib/libvirt/images/$name-hd$letter.$format'/><target dev='hd$letter' bus='ide'/></disk>"
+        echo "hd$letter $number $format $size" >>"$folder/disks"
+        number=$((number + 1))
+    done
+    if [ -n "$bridge" ]; then
+        devices+="<interface type='bridge'><source bridge='$bridge'/><model type='e1000'/><rom enabled='no'/></interface>"
+    fi
+    cat >"$folder/xml.new" <<XML
+<domain type='qemu'>
+  <name>$name</name>
+  <uuid>$(cat /proc/sys/kernel/random/uuid)</uuid>
+  <memory unit='MiB'>$memory</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type><kernel>$LAB_DIR/build/guest.elf</kernel><cmdline>$cmdline</cmdline></os>
+  <features><acpi/></features>
+  <clock offset='utc'><timer name='hpet' present='no'/></clock>
+  <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>destroy</on_crash>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <controller type='usb' model='none'/>
+    $devices
+    <serial type='file'><source path='$LAB_DIR/serial/$name.log' append='on'/><target port='0'/></serial>
+    <input type='mouse' bus='ps2'/>
+    <video><model type='none'/></video>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+XML
+    echo "$host" >"$folder/host"
+    if [ -n "$transient" ]; then touch "$folder/transient"; fi
+    if [ -n "$autostart" ]; then touch "$folder/autostart"; fi
+    # Last, because it is what makes the guest known.
+    mv "$folder/xml.new" "$folder/xml"
+}
+
+start_guest() {
+    local name=$1 folder=$LAB_DIR/guests/$1 uri
+    uri=$(host_uri "$(cat "$folder/host")")
+    if [ -e "$folder/transient" ]; then
+        virsh -q -c "$uri" create "$folder/xml" >/dev/null
+    elif [ -e "$folder/autostart" ]; then
+        virsh -q -c "$uri" "define '$folder/xml'; start '$name'; autostart '$name'" >/dev/null
+    else
+        virsh -q -c "$uri" "define '$folder/xml'; start '$name'" >/dev/null
+    fi
+}
+
+start_guests() { # NAME...: two at a time, because two cores
+    local name failed=0 running=0 host
+    for host in $(for name in "$@"; do cat "$LAB_DIR/guests/$name/host"; done | sort -u); do
+        lab_virsh "$host" pool-refresh images >/dev/null
+    done
+    for name in "$@"; do
+        if [ "$running" -ge 2 ]; then
+            wait -n || failed=1
+            running=$((running - 1))
+        fi
+        start_guest "$name" &
+        running=$((running + 1))
+    done
+    while [ "$running" -gt 0 ]; do
+        wait -n || failed=1
+        running=$((running - 1))
+    done
+    [ "$failed" = 0 ] || die "not all guests started"
+    # A guest counts as started when it beats: a BIOS still at work is no test object.
+    for name in "$@"; do
+        for _ in $(seq 600); do
+            ! grep -qs '^B ' "$LAB_DIR/serial/$name.log" || continue 2
+            sleep 0.05
+        done
+        die "$name does not beat after 30 s"
+    done
+}
+
+lab_guests() { # FILE: lines of "NAME OPTIONS" or "--count N --prefix P OPTIONS"; # comments
+    local line names=() words
+    need_up
+    while read -r line; do
+        [[ -n $line && $line != \#* ]] || continue
+        read -ra words <<<"$line"
+        expand_guest "${words[@]}"
+    done <"${1:?FILE}"
+    [ ${#names[@]} -eq 0 ] || start_guests "${names[@]}"
+}
+
+lab_guest() {
+    local names=()
+    need_up
+    expand_guest "$@"
+    start_guests "${names[@]}"
+}
+
+# shellcheck disable=SC2034  # parse_guest fills them; only some are wanted here
+expand_guest() {
+    local host memory fill set dirty bridge transient autostart count='' prefix='' name='' disks=() i
+    parse_guest "$@"
+    if [ -n "$count" ]; then
+        for ((i = 1; i <= count; i++)); do names+=("${prefix:?--prefix}$i"); prepare_guest "$prefix$i" "$@"; done
+    else
+        [ -n "$name" ] || die "guest: NAME, or --count N --prefix P"
+        names+=("$name")
+        prepare_guest "$name" "$@"
+    fi
+}
+
+lab_remove() {
+    local name host
+    need_up
+    for name in "$@"; do
+        for host in $(hosts); do
+            virsh -q -c "$(host_uri "$host")" destroy "$name" >/dev/null 2>&1 || true
+            virsh -q -c "$(host_uri "$host")" undefine "$name" >/dev/null 2>&1 || true
+            rm -f "$LAB_STORE/$host/var/lib/libvirt/images/$name-hd"[abcd].*
+        done
+        rm -rf "$LAB_DIR/guests/$name" "$LAB_DIR/serial/$name.log"
+        # Its beats stay in the log; "check" goes by the guests that are known.
+    done
+}
+
+lab_kill_guest() {
+    local host=${1:?HOST} name=${2:?NAME} pid
+    host_known "$host"
+    pid=$(in_host "$host" cat "/run/libvirt/qemu/$name.pid" 2>/dev/null) || die "$host: $name does not run"
+    grep -qz "guest=$name," "/proc/$pid/cmdline" || die "$host: $name does not run"
+    kill -KILL "$pid"
+}
