@@ -14,7 +14,6 @@
 
 struct guest {
     char name[NAME_BYTES];
-    int known_before_reset;
     long long beats, gap_ms, gap_beat, lost, doubled, garbled, restarts, complaints;
     long long started, last_beat, last_ack, last_ms;
 };
@@ -85,7 +84,11 @@ static void see_line(struct guest *guest, long long at, const char *line)
     long long number;
     char rest;
 
-    if (sscanf(line, "B %6lld%c", &number, &rest) == 1 && strlen(line) == 8) {
+    if (!strcmp(line, "removed")) {
+        guest->beats = guest->started = guest->last_beat = guest->last_ack = 0;
+        guest->gap_ms = guest->gap_beat = guest->lost = guest->doubled = guest->garbled = guest->restarts = guest->complaints = 0;
+        guest->last_ms = -1;
+    } else if (sscanf(line, "B %6lld%c", &number, &rest) == 1 && strlen(line) == 8) {
         see_beat(guest, at, number);
     } else if (sscanf(line, "D %6lld%c", &number, &rest) == 1 && strlen(line) == 8) {
         if (number <= guest->last_ack)
@@ -99,8 +102,8 @@ static void see_line(struct guest *guest, long long at, const char *line)
         if (guest->last_ms < 0)
             guest->last_ms = at;
     } else if (line[0] == 'E' && line[1] == ' ') {
-        guest->complaints++;
-        fprintf(stderr, "beats: %s at %lld: %s\n", guest->name, at, line);
+        if (!guest->complaints++) /* the first says enough */
+            fprintf(stderr, "beats: %s at %lld: %s\n", guest->name, at, line);
     } else {
         guest->garbled++;
     }

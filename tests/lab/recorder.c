@@ -76,6 +76,23 @@ static void take(struct source *source, FILE *log)
     }
 }
 
+/* A guest was removed; a later one of that name is another guest, with another file. */
+static void forget(const char *directory, const char *file, FILE *log)
+{
+    struct source *source;
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/%s", directory, file);
+    source = source_of(directory, file, 0);
+    if (!source)
+        return;
+    fprintf(log, "%lld %s removed\n", now_ms(), source->name);
+    close(source->fd);
+    *source = sources[--source_count];
+    if (access(path, F_OK) == 0) /* made anew before we looked */
+        source_of(directory, file, 0);
+}
+
 int main(int argc, char **argv)
 {
     static char events[1 << 16] __attribute__((aligned(8)));
@@ -90,7 +107,7 @@ int main(int argc, char **argv)
     skip_old = access(argv[2], F_OK) == 0; /* a restarted recorder cannot time what it did not see */
     log = fopen(argv[2], "ae");
     watch = inotify_init1(IN_CLOEXEC);
-    if (!log || watch < 0 || inotify_add_watch(watch, argv[1], IN_MODIFY | IN_CREATE | IN_DELETE_SELF) < 0) {
+    if (!log || watch < 0 || inotify_add_watch(watch, argv[1], IN_MODIFY | IN_CREATE | IN_DELETE | IN_DELETE_SELF) < 0) {
         perror("recorder");
         return 1;
     }
@@ -108,7 +125,9 @@ int main(int argc, char **argv)
             struct inotify_event *event = (struct inotify_event *)(void *)at;
             if (event->mask & (IN_DELETE_SELF | IN_IGNORED))
                 return 0;
-            if (event->len)
+            if (event->len && event->mask & IN_DELETE)
+                forget(argv[1], event->name, log);
+            else if (event->len)
                 source_of(argv[1], event->name, 0);
             at += sizeof *event + event->len;
         }

@@ -47,7 +47,8 @@ lab_virsh_drain() {
             wait -n || failed=$((failed + 1))
             running=$((running - 1))
         fi
-        move_one "$name" "$from" "${targets[i++ % ${#targets[@]}]}" "$deadline" &
+        move_one "$name" "$from" "${targets[i % ${#targets[@]}]}" "$deadline" &
+        i=$((i + 1))
         running=$((running + 1))
     done
     while [ "$running" -gt 0 ]; do

@@ -1,0 +1,225 @@
+/* Requests, plans and the planner.
+ *
+ * A request says what the operator wants; the planner turns request + inventory
+ * into a plan: who moves where, in which order, when, how fast, by which
+ * network, why, and who is left and for which reason (schema drover/plan/1).
+ * The same functions serve `plan`, `simulate` and the engine of a real run.
+ *
+ * Pure: no clock, no I/O, no randomness but the seed. Same input, same plan.
+ * Indices in a plan are those of the inventory it was made from.
+ */
+#ifndef DROVER_PLAN_H
+#define DROVER_PLAN_H
+
+#include "drover/inventory.h"
+
+enum request_kind {
+	REQUEST_DRAIN,     /* empty hosts[] */
+	REQUEST_MOVE,      /* moves[] by hand */
+	REQUEST_BATCH,     /* moves[] from a file; to may be NULL: the planner chooses */
+	REQUEST_RETURN,    /* moves[] = where guests of a drained host went; hosts[] named for the report */
+	REQUEST_REBALANCE,
+	REQUEST_ROLLING,
+};
+
+/* One name mapping of a [map] section or a batch line: `from` on the source is `to` on the target. */
+struct name_map {
+	char *from;
+	char *to;
+};
+
+/* One wanted move; strings owned. */
+struct wanted_move {
+	char *guest;   /* name or UUID */
+	char *from;    /* host the operator believes it is on; NULL = do not check */
+	char *to;      /* NULL = choose */
+	char *to_pool; /* every local disk to this pool; NULL = pool of the same name */
+	struct name_map *pools; /* pool of the source, or "target:vda", to pool of the target */
+	size_t n_pools;
+	struct name_map *nets;
+	size_t n_nets;
+	int32_t priority;
+	int64_t not_before_wall_ms; /* 0 = at once */
+	uint64_t max_rate_bytes_per_s; /* 0 = no limit of its own */
+	char *where; /* "moves.csv line 7", for messages; NULL = command line */
+};
+
+struct request {
+	enum request_kind kind;
+	char **hosts;
+	size_t n_hosts;
+	struct wanted_move *moves;
+	size_t n_moves;
+	char *to_pool; /* for moves that do not say */
+	struct name_map *pools;
+	size_t n_pools;
+	struct name_map *nets;
+	size_t n_nets;
+	char *reason; /* the operator's words; NULL = none */
+	char *name;   /* batch file or batch section; NULL = none */
+};
+
+struct request *request_new(enum request_kind kind);
+void request_free(struct request *request);
+struct wanted_move *request_add_move(struct request *request, const char *guest);
+void name_map_add(struct name_map **maps, size_t *n, const char *from, const char *to);
+const char *request_kind_name(enum request_kind kind);
+
+enum move_kind { MOVE_SHARED, MOVE_SHARED_NOTHING, MOVE_MIXED }; /* no disk, all disks, some disks copied */
+const char *move_kind_name(enum move_kind kind);
+
+struct planned_move {
+	uint32_t guest;
+	uint32_t source;
+	uint32_t target;
+	uint32_t wanted; /* index into request->moves, INDEX_NONE for a drain */
+	enum move_kind kind;
+	int64_t start_ms; /* from the start of the batch */
+	int64_t duration_ms;
+	int64_t duration_low_ms, duration_high_ms; /* the range that the measurements allow */
+	uint64_t bytes;
+	uint64_t disk_bytes; /* of bytes */
+	uint64_t rate_bytes_per_s; /* at which it is expected to run once at the head */
+	int64_t downtime_ms;
+	uint32_t network; /* index into inventory->networks, INDEX_NONE = any */
+	uint32_t after;   /* index of the planned move that must end before; INDEX_NONE = none */
+	bool converges;
+	char reason[160]; /* why this target, and why at this place in the order */
+};
+
+struct blocked_guest {
+	uint32_t guest; /* INDEX_NONE when the request names none */
+	char *name;     /* as asked for */
+	struct error error;
+};
+
+enum direction { DIRECTION_OUT, DIRECTION_IN, DIRECTION_SHARED };
+
+struct plan {
+	enum request_kind kind;
+	struct planned_move *moves; /* in the order of priority: the engine starts them in this order */
+	size_t n_moves;
+	struct blocked_guest *blocked;
+	size_t n_blocked;
+	int64_t makespan_ms;
+	int64_t makespan_low_ms, makespan_high_ms;
+	int64_t lower_bound_ms;
+	uint32_t bottleneck_host; /* INDEX_NONE when a single move or a shared link binds */
+	enum direction bottleneck_direction;
+	char bottleneck_text[160]; /* "why not faster": the binding link or guest, with its load */
+	char inventory_digest[DIGEST_TEXT_SIZE];
+};
+
+void plan_free(struct plan *plan);
+
+/* What the planner assumes of the world; from configuration and measurement. */
+struct plan_options {
+	uint64_t default_link_rate_bytes_per_s; /* for links of unknown rate; default 125000000 (1 Gbit/s) */
+	uint64_t stream_rate_bytes_per_s; /* what one migration stream can carry; 0 = a whole link */
+	uint32_t efficiency_milli;    /* payload share of a link's rate; default 950 */
+	int64_t setup_ms;             /* before the first byte flows; default 700 */
+	int64_t finish_ms;            /* after the last: switchover, verify, clean; default 300 */
+	int64_t downtime_limit_ms;    /* default 300 */
+	uint32_t max_migrations;      /* 0 = auto: by bandwidth */
+	uint32_t prestage;            /* moves set up behind the head on a link; default 2 */
+	uint32_t memory_overhead_milli; /* QEMU's own memory over guest memory; default 1050 */
+	uint32_t search_evaluations;  /* bound of the search over orders; 0 = first plan only */
+	uint64_t seed;
+	uint32_t range_milli;         /* half-width of ETA ranges when nothing was learned; default 200 */
+	/* Learned: rate of a host pair; borrowed array, may be empty. */
+	const struct path_rate *paths;
+	size_t n_paths;
+};
+
+/* What was measured between two hosts (N14). */
+struct path_rate {
+	char source[NAME_BYTES_MAX + 1];
+	char target[NAME_BYTES_MAX + 1];
+	uint64_t memory_bytes_per_s; /* 0 = not measured */
+	uint64_t disk_bytes_per_s;
+	uint32_t duration_milli; /* real duration / predicted duration, times 1000; 0 = not measured */
+	uint32_t samples;
+	int64_t updated_wall_ms;
+};
+
+void plan_options_init(struct plan_options *options);
+
+/* Makes a plan. Guests that cannot move are in plan->blocked and do not fail the
+ * call; it fails for what makes the whole request senseless (unknown host, guest named twice).
+ * *ret_plan belongs to the caller. */
+bool planner_plan(const struct inventory *inventory, const struct request *request,
+	const struct plan_options *options, struct plan **ret_plan, struct error *err);
+
+/* The pre-copy model for one move alone at a rate: for previews and watchdogs. */
+struct estimate {
+	int64_t duration_ms; /* with setup and finish */
+	uint64_t bytes;
+	uint64_t disk_bytes;
+	int64_t downtime_ms;
+	bool converges;
+};
+void planner_estimate(const struct guest *guest, uint64_t disk_bytes, uint64_t rate_bytes_per_s,
+	const struct plan_options *options, struct estimate *ret_estimate);
+
+/* Bytes of the guest's disks that must be copied to target; also the kind of the move. */
+uint64_t planner_disk_bytes(const struct inventory *inventory, uint32_t guest, uint32_t target,
+	enum move_kind *ret_kind);
+/* True when this disk is copied in a move from source to target, false when it is shared or read-only. */
+bool planner_disk_is_copied(const struct inventory *inventory, const struct disk *disk, uint32_t source, uint32_t target);
+/* The pool on the target for a disk, after mappings; never NULL for a disk in a pool. */
+const char *planner_target_pool(const struct disk *disk, const struct wanted_move *wanted, const struct request *request);
+
+/* Capacity that is spoken for: what runs, and what is on its way. One ledger serves the
+ * planner (virtual) and the engine (real). */
+struct ledger;
+struct ledger *ledger_new(const struct inventory *inventory, const struct plan_options *options);
+void ledger_free(struct ledger *ledger);
+/* Memory, vCPUs and pool space on the target from now on. Rules too: the guest
+ * counts on both hosts until ledger_finish or ledger_cancel. */
+void ledger_start(struct ledger *ledger, uint32_t guest, uint32_t target, const struct request *request, const struct wanted_move *wanted);
+void ledger_finish(struct ledger *ledger, uint32_t guest); /* it runs on the target: source is free */
+void ledger_cancel(struct ledger *ledger, uint32_t guest); /* it stays: target is free */
+/* A fresh measurement of a host, read between moves: free pool space, cordon, reachability. */
+void ledger_update_host(struct ledger *ledger, uint32_t host);
+
+/* May this guest run on this host now? Every hard filter, first refusal wins; false fills err with
+ * the code and both numbers. with_capacity = false tests only what does not change with time. */
+bool planner_fits(const struct inventory *inventory, const struct ledger *ledger, uint32_t guest, uint32_t target,
+	const struct request *request, const struct wanted_move *wanted, bool with_capacity, struct error *err);
+/* Best target now, avoiding hosts whose bit in excluded (n_hosts booleans, may be NULL) is set;
+ * INDEX_NONE and an error (the most telling refusal) when none. */
+uint32_t planner_place(const struct inventory *inventory, const struct ledger *ledger, uint32_t guest,
+	const struct request *request, const struct wanted_move *wanted, const bool *excluded, struct error *err);
+/* The facts of a guest that forbid any move. */
+bool planner_guest_can_move(const struct inventory *inventory, uint32_t guest, struct error *err);
+/* The network for a pair: first in order in which both have an address; outputs are indices of the two
+ * hosts' links (INDEX_NONE when the inventory names no link: any address will do). */
+bool planner_network(const struct inventory *inventory, uint32_t source, uint32_t target,
+	uint32_t *ret_network, uint32_t *ret_source_link, uint32_t *ret_target_link, struct error *err);
+/* Usable rate of a host's link: configured or nominal, less the reserve; 0 = unknown. */
+uint64_t planner_link_rate(const struct inventory *inventory, uint32_t host, uint32_t network, uint32_t link);
+
+/* Bandwidth for moves in flight, by strict priority: see planner/shares.c. Rates and link capacities in bytes per second. */
+struct share_move {
+	uint32_t links[4]; /* indices into capacities: source out, target in, shared; INDEX_NONE = unused */
+	uint64_t cap_bytes_per_s;   /* own limit (stream rate, configured); 0 = none */
+	uint64_t floor_bytes_per_s; /* what it needs to keep converging: twice its dirty rate, at least the pre-stage rate */
+	bool can_be_throttled;      /* false: takes what it takes (a mirror that cannot be slowed) */
+	uint64_t ret_rate_bytes_per_s; /* out */
+};
+/* moves in the order of priority; capacities: one per link, 0 = unknown (then no limit). */
+void planner_shares(struct share_move *moves, size_t n_moves, const uint64_t *capacities, size_t n_links,
+	uint64_t prestage_rate_bytes_per_s);
+
+/* explain: one verdict per candidate host. */
+struct verdict {
+	uint32_t host;
+	bool fits;
+	struct error error; /* code NONE when it fits */
+	int64_t score;      /* lower is better, among those that fit */
+};
+/* verdicts: array of n_hosts, filled in order of host index. */
+void planner_explain(const struct inventory *inventory, const struct ledger *ledger, uint32_t guest,
+	const struct request *request, struct verdict *ret_verdicts);
+
+#endif
