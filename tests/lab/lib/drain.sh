@@ -18,7 +18,8 @@ move_one() { # NAME FROM TO DEADLINE
         storage=(--copy-storage-all)
         precreate_disks "$name" "$from" "$to" || { say "$name: no disks on $to"; return 1; }
     fi
-    if lab_virsh "$from" list --name --persistent | grep -qx "$name"; then persistent=(--persistent --undefinesource); fi
+    # Not grep -q: it would end the pipe early, and pipefail would call a found name absent.
+    if lab_virsh "$from" list --name --persistent | grep -x "$name" >/dev/null; then persistent=(--persistent --undefinesource); fi
     left=$((deadline - SECONDS))
     [ "$left" -gt 0 ] || { say "$name: no time left"; return 1; }
     timeout "$left" virsh -q -c "$(host_uri "$from")" migrate --live --p2p "${persistent[@]}" "${storage[@]}" "$name" \
