@@ -20,7 +20,7 @@
 #define KIND_LOAD 4u    /* the optional extra writes, in the second half of the disk */
 
 #define JOURNAL_SLOTS 2048u
-#define FILL_START 4096u /* sectors before this and after the journal stay zero */
+#define FILL_START 4096u /* sectors between the journal and this stay zero */
 
 static inline void sector_stamp(unsigned *words, unsigned guest, unsigned disk, unsigned sector, unsigned kind,
                                 unsigned beat)

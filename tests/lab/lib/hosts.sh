@@ -139,6 +139,25 @@ start_libvirtd() {
     disown
 }
 
+# A first libvirtd asks each QEMU binary what it can do: 8 s. What one host learned the others are given, and a later lab,
+# if there is a build folder to keep it in. libvirt itself throws it away when QEMU, libvirt or the kernel changed.
+CAPABILITIES=var/cache/libvirt/qemu/capabilities
+LAB_CACHE=${DROVER_LAB_CACHE:-$HERE/../../build/lab-cache}
+
+known_capabilities() {
+    local source target=$LAB_STORE/$1/$CAPABILITIES
+    for source in "$target" "$LAB_STORE/h1/$CAPABILITIES" "$LAB_CACHE"; do
+        compgen -G "$source/*.xml" >/dev/null || continue
+        mkdir -p "$target"
+        [ "$source" = "$target" ] || cp -p "$source"/*.xml "$target"
+        return 0
+    done
+    return 1
+}
+keep_capabilities() {
+    if [ -d "$(dirname "$LAB_CACHE")" ] && mkdir -p "$LAB_CACHE"; then cp -p "$LAB_STORE/$1/$CAPABILITIES"/*.xml "$LAB_CACHE" || true; fi
+}
+
 wait_libvirtd() {
     for _ in $(seq 300); do
         ! virsh -q -c "$(host_uri "$1")" version >/dev/null 2>&1 || return 0
@@ -223,7 +242,7 @@ lab_up() {
         [ -z "$given_rate" ] || set_rate "$host" "$(data_network)" "$rate"
         write_host_files "$host"
         start_holder "$host"
-        start_libvirtd "$host"
+        if known_capabilities "$host"; then start_libvirtd "$host"; else lab_start_libvirtd "$host"; keep_capabilities "$host"; fi
     done
     for host in $(hosts); do wait_libvirtd "$host"; done
     start_recorder
