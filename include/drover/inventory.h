@@ -174,7 +174,8 @@ void inventory_set_guest_host(struct inventory *inventory, uint32_t guest, uint3
 const struct pool *host_pool(const struct host *host, const char *name);
 bool host_has_network(const struct host *host, const char *name);
 
-/* SHA-256 over the planning-relevant content in canonical order: equal digests plan equally. */
+/* SHA-256 over what changes only by an act (placement, sizes, cordons, rules), not over load, free
+ * space or measured rates: a plan whose digest differs is stale. */
 void inventory_digest(const struct inventory *inventory, char ret_digest[static DIGEST_TEXT_SIZE]);
 
 const char *disk_format_name(enum disk_format format);

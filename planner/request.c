@@ -1,0 +1,80 @@
+/* Requests: what the operator wants, as owned values. */
+#include "drover/plan.h"
+
+#include <stdlib.h>
+
+#include "xalloc.h"
+
+static const char *const kind_names[] = {
+	[REQUEST_DRAIN] = "drain", [REQUEST_MOVE] = "move", [REQUEST_BATCH] = "batch",
+	[REQUEST_RETURN] = "return", [REQUEST_REBALANCE] = "rebalance", [REQUEST_ROLLING] = "rolling",
+};
+
+const char *request_kind_name(enum request_kind kind)
+{
+	return kind_names[kind];
+}
+
+struct request *request_new(enum request_kind kind)
+{
+	struct request *request = xcalloc(1, sizeof *request);
+
+	request->kind = kind;
+	return request;
+}
+
+struct wanted_move *request_add_move(struct request *request, const char *guest)
+{
+	struct wanted_move *move;
+
+	request->moves = xgrow(request->moves, request->n_moves, sizeof *request->moves);
+	move = &request->moves[request->n_moves++];
+	*move = (struct wanted_move){.guest = xstrdup(guest)};
+	return move;
+}
+
+void name_map_add(struct name_map **maps, size_t *n, const char *from, const char *to)
+{
+	*maps = xgrow(*maps, *n, sizeof **maps);
+	(*maps)[(*n)++] = (struct name_map){.from = xstrdup(from), .to = xstrdup(to)};
+}
+
+static void name_maps_free(struct name_map *maps, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		free(maps[i].from);
+		free(maps[i].to);
+	}
+	free(maps);
+}
+
+void request_free(struct request *request)
+{
+	size_t i;
+
+	if (request == NULL)
+		return;
+	for (i = 0; i < request->n_hosts; i++)
+		free(request->hosts[i]);
+	for (i = 0; i < request->n_moves; i++) {
+		struct wanted_move *move = &request->moves[i];
+
+		free(move->guest);
+		free(move->from);
+		free(move->to);
+		free(move->to_pool);
+		free(move->where);
+		name_maps_free(move->pools, move->n_pools);
+		name_maps_free(move->nets, move->n_nets);
+	}
+	name_maps_free(request->pools, request->n_pools);
+	name_maps_free(request->nets, request->n_nets);
+	free(request->hosts);
+	free(request->moves);
+	free(request->to_pool);
+	free(request->reason);
+	free(request->name);
+	free(request);
+}
