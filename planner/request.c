@@ -39,6 +39,48 @@ void name_map_add(struct name_map **maps, size_t *n, const char *from, const cha
 	(*maps)[(*n)++] = (struct name_map){.from = xstrdup(from), .to = xstrdup(to)};
 }
 
+static struct name_map *name_maps_copy(const struct name_map *maps, size_t n)
+{
+	struct name_map *copy = NULL;
+	size_t done = 0;
+
+	while (done < n)
+		name_map_add(&copy, &done, maps[done].from, maps[done].to);
+	return copy;
+}
+
+struct request *request_copy(const struct request *request)
+{
+	struct request *copy;
+	size_t i;
+
+	if (request == NULL)
+		return NULL;
+	copy = request_new(request->kind);
+	for (i = 0; i < request->n_hosts; i++)
+		strings_add(&copy->hosts, &copy->n_hosts, request->hosts[i]);
+	for (i = 0; i < request->n_moves; i++) {
+		const struct wanted_move *from = &request->moves[i];
+		struct wanted_move *move = request_add_move(copy, from->guest);
+		char *guest = move->guest;
+
+		*move = *from;
+		move->guest = guest;
+		move->from = xstrdup(from->from);
+		move->to = xstrdup(from->to);
+		move->to_pool = xstrdup(from->to_pool);
+		move->where = xstrdup(from->where);
+		move->pools = name_maps_copy(from->pools, from->n_pools);
+		move->nets = name_maps_copy(from->nets, from->n_nets);
+	}
+	copy->to_pool = xstrdup(request->to_pool);
+	copy->pools = name_maps_copy(request->pools, copy->n_pools = request->n_pools);
+	copy->nets = name_maps_copy(request->nets, copy->n_nets = request->n_nets);
+	copy->reason = xstrdup(request->reason);
+	copy->name = xstrdup(request->name);
+	return copy;
+}
+
 static void name_maps_free(struct name_map *maps, size_t n)
 {
 	size_t i;

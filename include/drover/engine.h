@@ -29,6 +29,8 @@ struct engine_options {
 	int64_t stats_interval_ms;   /* default 250 */
 	int64_t no_progress_ms;      /* watchdog; default 60000 */
 	int64_t reconcile_interval_ms; /* between two askings; default 1000, doubles up to 30000 */
+	int64_t reply_timeout_ms;    /* for any request but a migration; default 60000 */
+	int64_t host_down_ms;        /* a move that has not begun gives up on a host after this; default 120000 */
 	int64_t downtime_limit_ms;   /* default 300 */
 	uint64_t prestage_rate_bytes_per_s; /* default 1 MiB/s */
 	bool keep_source_disks;
@@ -62,11 +64,16 @@ struct event {
 	int64_t now_ms;
 	int64_t wall_ms;
 	union {
-		const struct store_image *image; /* RESTORE */
+		struct {
+			const struct store_image *image;
+			/* One per image->batches: the request parsed from request_json, or NULL. Copied. */
+			struct request *const *requests;
+		} restore;
 		struct {
 			const struct request *request;
 			const struct plan *plan; /* indices of the engine's inventory */
 			const char *title, *who;
+			const char *request_json; /* kept for a restart; NULL = none */
 		} start;
 		struct {
 			enum command_kind kind;

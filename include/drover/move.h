@@ -93,7 +93,7 @@ struct move_record {
 	char *target;
 	enum move_kind kind;
 	enum move_state state;
-	uint64_t epoch;     /* grows with each attempt and each manager start */
+	uint64_t epoch;     /* grows with each attempt; stands in the guest's tag */
 	uint32_t attempts;
 	char *network;      /* name; NULL = any */
 	char *reason;       /* of the planner */

@@ -61,6 +61,7 @@ struct request {
 
 struct request *request_new(enum request_kind kind);
 void request_free(struct request *request);
+struct request *request_copy(const struct request *request); /* NULL gives NULL */
 struct wanted_move *request_add_move(struct request *request, const char *guest);
 void name_map_add(struct name_map **maps, size_t *n, const char *from, const char *to);
 const char *request_kind_name(enum request_kind kind);
