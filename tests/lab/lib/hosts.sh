@@ -129,11 +129,15 @@ start_holder() {
     die "$host: its namespaces did not come up: $(cat "$LAB_DIR/hosts/$host/holder.log")"
 }
 
+all_cpus() { taskset -cp $$ | sed 's/.*: //'; }
+first_cpu() { all_cpus | sed 's/[-,].*//'; }
 start_libvirtd() {
     local host=$1 holder
     ! recorded_pid "$LAB_DIR/hosts/$host/libvirtd" >/dev/null || return 0
     holder=$(holder_pid "$host") || die "$host is not up"
-    setsid nsenter -t "$holder" -n -m -u -- libvirtd --listen -p /run/libvirt/libvirtd.pid \
+    # On one core until it answers: libvirt 9 compares a CPUID leaf that holds the number of the core it happens to start
+    # on, and on another one throws away what it knows of QEMU and asks for 8 s again.
+    taskset -c "$(first_cpu)" setsid nsenter -t "$holder" -n -m -u -- libvirtd --listen -p /run/libvirt/libvirtd.pid \
         </dev/null >>"$LAB_DIR/hosts/$host/libvirtd.log" 2>&1 9>&- &
     record_pid "$LAB_DIR/hosts/$host/libvirtd" $!
     disown
@@ -159,8 +163,13 @@ keep_capabilities() {
 }
 
 wait_libvirtd() {
+    local pid
     for _ in $(seq 300); do
-        ! virsh -q -c "$(host_uri "$1")" version >/dev/null 2>&1 || return 0
+        if virsh -q -c "$(host_uri "$1")" version >/dev/null 2>&1; then
+            pid=$(recorded_pid "$LAB_DIR/hosts/$1/libvirtd") || die "$1: libvirtd ended"
+            taskset -acp "$(all_cpus)" "$pid" >/dev/null 2>&1 || true
+            return 0
+        fi
         recorded_pid "$LAB_DIR/hosts/$1/libvirtd" >/dev/null || die "$1: libvirtd ended: $(tail -3 "$LAB_DIR/hosts/$1/libvirtd.log")"
         sleep 0.1
     done
@@ -186,7 +195,7 @@ start_recorder() {
 why_not_here() { # prints why the lab cannot run on this machine, nothing if it can
     local tool
     [ "$(id -u)" = 0 ] || { echo "not root"; return; }
-    for tool in ip tc nsenter unshare flock virsh libvirtd qemu-system-x86_64 qemu-img gcc jq; do
+    for tool in ip tc taskset nsenter unshare flock virsh libvirtd qemu-system-x86_64 qemu-img gcc jq; do
         command -v "$tool" >/dev/null || { echo "$tool is not installed"; return; }
     done
     echo 'int x;' | gcc -m32 -ffreestanding -c -x c -o /dev/null - 2>/dev/null || { echo "gcc cannot build 32-bit code"; return; }
