@@ -1,0 +1,247 @@
+/* The engine's inside, shared by the files of scheduler/core and nobody else.
+ *
+ * One step: engine.c hands the event to the handler (batch.c, run.c, reconcile.c),
+ * then admission.c starts what may start, bandwidth.c re-divides the links, and
+ * engine.c gathers the changed records into the store batch.
+ *
+ * Every move is in exactly one of three places: waiting (in order), active (something is under
+ * way or outstanding), ended.
+ */
+#ifndef DROVER_ENGINE_IMPL_H
+#define DROVER_ENGINE_IMPL_H
+
+#include "drover/engine.h"
+
+enum {
+	ACTIVE_MAX = 4096,          /* moves under way at once; beyond any libvirt limit by far */
+	LINKS_OF_MOVE = 4,          /* source out, target in, two shared */
+	SIDES = 2,
+	/* Both hosts are asked WHERE at once, so that kind has a second slot. */
+	SLOT_WHERE_TARGET = HV_KIND_COUNT,
+	SLOTS,
+};
+
+enum side { SIDE_SOURCE, SIDE_TARGET };
+
+/* What one host said when it was asked where the guest runs. */
+struct sighting {
+	bool is_asked;              /* a WHERE is outstanding */
+	bool is_answered;
+	bool is_unreachable;
+	struct hv_where where;
+};
+
+struct reconcile {
+	struct sighting sides[SIDES];
+	int64_t next_ms;            /* when to ask again */
+	int64_t delay_ms;           /* grows up to 30 s */
+	uint32_t same_verdicts;     /* in a row: some verdicts need to be seen twice */
+	uint32_t last_verdict;
+	int64_t since_ms;
+	bool must_settle;           /* a request of an earlier life may still be on its way */
+};
+
+struct move {
+	struct move_record record;
+	enum move_state stored_state;
+	uint64_t stored_epoch;
+	bool is_stored, is_changed, disks_changed;
+
+	uint32_t index;             /* in engine->moves */
+	uint32_t batch;             /* index in engine->batches */
+	uint32_t guest, source, target; /* in the inventory; INDEX_NONE when it does not know them */
+	uint32_t wanted;            /* in the batch's request; INDEX_NONE */
+	uint32_t after;             /* move that must end before; INDEX_NONE */
+	uint32_t active_at;         /* position in engine->active, INDEX_NONE when not there */
+	uint32_t next_waiting, previous_waiting;
+	bool is_waiting;
+	bool is_reserved;           /* the ledger knows it */
+	bool *excluded;             /* hosts that refused or failed it; NULL = none */
+	int64_t not_before_wall_ms;
+	int64_t retry_ms;
+	uint64_t max_rate_bytes_per_s;
+	uint64_t planned_disk_bytes;
+
+	uint32_t pending[SLOTS]; /* sequence of the outstanding request of each kind, 0 = none */
+	int64_t pending_until_ms[SLOTS];
+	struct name_map *pools, *nets; /* of its requests: own arrays, borrowed strings */
+	size_t n_pools, n_nets;
+
+	/* On the wire */
+	uint32_t network;
+	uint32_t links[LINKS_OF_MOVE];
+	uint64_t sequence;          /* order of admission: the strict priority */
+	struct hv_stats stats;
+	int64_t stats_ms;           /* when stats were taken; 0 = none */
+	int64_t next_stats_ms;
+	int64_t sample_ms;          /* rate measurement */
+	uint64_t sample_bytes;
+	uint64_t rate_bytes_per_s;  /* measured, smoothed */
+	uint32_t steady_samples;    /* unthrottled samples in this phase */
+	uint64_t peak_bytes_per_s;  /* the most it moved while unthrottled */
+	uint64_t granted_bytes_per_s, sent_bytes_per_s;
+	bool is_throttleable;       /* the migration was sent, or adopted: its rate can be set */
+	bool is_link_released, is_slot_released, is_ending;
+	bool disks_can_be_throttled;
+	int64_t progress_ms;
+	uint64_t progress_bytes;
+	int64_t wire_ms;            /* when it came onto the wire */
+	bool is_abort_wanted;
+	int64_t abort_ms;           /* when to ask again */
+	struct error failure;       /* why it is aborted or what the migration said */
+
+	struct reconcile reconcile;
+	bool is_target_finished, is_source_finished; /* CLEANUP */
+	bool is_undoing, are_volumes_removed, is_tag_cleared; /* the attempt is being taken back */
+	uint32_t cleanup_tries;
+	int64_t cleanup_ms;         /* when to try again; TIME_NEVER = an answer is awaited */
+	uint32_t fix_tries;         /* repairs tried in reconcile */
+};
+
+struct batch {
+	struct batch_record record;
+	bool is_changed;
+	struct request *request;
+	uint32_t first_move, n_moves;
+	uint32_t n_unfinished;
+	int64_t started_ms;
+};
+
+/* One direction of one host's link, or one shared link. */
+struct link {
+	uint64_t configured_bytes_per_s; /* 0 = measure */
+	uint64_t measured_bytes_per_s;   /* capacity as far as measured; 0 = not known */
+	bool is_saturated;               /* measured is a capacity, not just the most that was seen */
+	uint64_t flow_bytes_per_s;       /* now, over all moves on it */
+	uint64_t single_bytes_per_s;     /* what one unthrottled move reached alone */
+	int64_t low_since_ms;            /* flow far under measured since then; TIME_NEVER = not */
+	uint32_t n_active;               /* admitted and not released */
+	uint32_t n_heads;                /* at full rate at the last grant */
+};
+
+struct host_load {
+	uint32_t outgoing, incoming, outgoing_storage, incoming_storage;
+	int64_t down_since_ms; /* TIME_NEVER = up */
+	uint32_t first_link;   /* links: first_link + 2 * i + (1 for in) */
+};
+
+struct engine {
+	struct engine_options options;
+	struct inventory *inventory;
+	struct ledger *ledger;
+	int64_t now_ms, wall_ms;
+	char run[UUID_TEXT_SIZE];
+	uint64_t epoch;
+	uint64_t next_batch_id, next_move_id;
+	uint32_t next_request;
+	uint64_t next_sequence;
+	bool is_stopping;
+
+	struct batch *batches;
+	size_t n_batches;
+	struct move *moves; /* batch by batch */
+	size_t n_moves;
+	uint32_t *active;
+	size_t n_active;
+	uint32_t first_waiting, last_waiting;
+	uint32_t n_waiting;
+	uint32_t *guest_move; /* per guest of the inventory: unfinished move or INDEX_NONE */
+
+	struct host_load *loads;
+	struct link *links;
+	size_t n_links;
+	uint32_t n_moving;
+	bool must_admit, must_grant;
+	int64_t next_retry_ms;
+
+	struct path_rate *paths;
+	size_t n_paths;
+
+	struct store_op *ops;    /* of this step, as handed out */
+	size_t n_ops;
+	struct store_op *extras; /* gathered behind the records */
+	size_t n_extras;
+	struct hv_request *requests;
+	size_t n_requests;
+	uint32_t *changed; /* moves to store in this step */
+	size_t n_changed;
+};
+
+/* engine.c */
+struct move *engine_move_of_tag(struct engine *engine, uint64_t tag, uint32_t *ret_sequence);
+void engine_audit(struct engine *engine, const struct batch *batch, const struct move *move, const char *from,
+	const char *to, const char *format, ...) DROVER_PRINTF(6, 7);
+struct store_op *engine_add_extra(struct engine *engine, enum store_op_kind kind);
+void engine_put_host(struct engine *engine, uint32_t host, bool cordoned, const char *reason, const char *who);
+void engine_touch_batch(struct engine *engine, struct batch *batch);
+
+/* move.c: the only place that changes a move's state. */
+void move_touch(struct engine *engine, struct move *move);
+void move_set_state(struct engine *engine, struct move *move, enum move_state state, const char *format, ...)
+	DROVER_PRINTF(4, 5);
+/* A new request about the move to its source (side SIDE_SOURCE) or target; the pointer is for
+ * filling and valid until the next call. */
+struct hv_request *move_request(struct engine *engine, struct move *move, enum hv_kind kind, enum side side);
+void move_set_target(struct engine *engine, struct move *move, uint32_t target);
+void move_reserve(struct engine *engine, struct move *move);
+void move_release(struct engine *engine, struct move *move, bool has_moved);
+void move_wait(struct engine *engine, struct move *move, int64_t retry_ms);
+void move_activate(struct engine *engine, struct move *move);
+/* Ends it: DONE, FAILED or CANCELLED. */
+void move_end(struct engine *engine, struct move *move, enum move_state state, const struct error *why);
+const struct wanted_move *move_wanted(const struct engine *engine, const struct move *move);
+const struct request *move_request_of(const struct engine *engine, const struct move *move);
+
+/* batch.c */
+void batch_start(struct engine *engine, const struct event *event, struct actions *actions);
+void batch_command(struct engine *engine, const struct event *event, struct actions *actions);
+void batch_move_ended(struct engine *engine, struct move *move);
+/* restore.c */
+void restore_image(struct engine *engine, const struct event *event);
+
+/* admission.c */
+void admission_run(struct engine *engine);
+/* Why this waiting move does not start now; true = it could. Pure. */
+bool admission_check(const struct engine *engine, const struct move *move, struct error *ret_why);
+void admission_count(struct engine *engine, struct move *move, int by); /* slots and links, +1 or -1 */
+
+/* bandwidth.c */
+void bandwidth_init(struct engine *engine);
+void bandwidth_links_of(struct engine *engine, struct move *move);
+uint64_t bandwidth_capacity(const struct link *link); /* 0 = not known */
+/* How many moves a link should have under way: heads that fill it and those staged behind. */
+uint32_t bandwidth_wanted_moves(const struct engine *engine, const struct link *link);
+const char *bandwidth_link_name(const struct engine *engine, uint32_t link, char *buffer, size_t size);
+void bandwidth_sample(struct engine *engine, struct move *move, const struct hv_stats *stats);
+void bandwidth_release(struct engine *engine, struct move *move); /* the link is (about to be) free of it */
+void bandwidth_grant(struct engine *engine);
+void bandwidth_learn(struct engine *engine, struct move *move);
+
+/* run.c: the way of one move */
+void run_begin(struct engine *engine, struct move *move);
+void run_reply(struct engine *engine, struct move *move, struct hv_reply *reply, enum side side);
+void run_note(struct engine *engine, struct move *move, const struct hv_note *note);
+void run_tick(struct engine *engine, struct move *move);
+int64_t run_deadline(const struct engine *engine, const struct move *move);
+void run_abort(struct engine *engine, struct move *move);
+/* A move that was found under way, ours, without us: follow it. */
+void run_adopt(struct engine *engine, struct move *move, bool is_switching);
+
+/* finish.c: the end of an attempt */
+void finish_moved(struct engine *engine, struct move *move);     /* proven on the target: clean up */
+void finish_not_moved(struct engine *engine, struct move *move); /* proven on the source: take back what was made */
+void finish_reply(struct engine *engine, struct move *move, const struct hv_reply *reply);
+void finish_tick(struct engine *engine, struct move *move);
+/* No side effects are left: again, elsewhere, or never. */
+void finish_attempt(struct engine *engine, struct move *move);
+
+/* reconcile.c */
+void reconcile_begin(struct engine *engine, struct move *move);
+void reconcile_reply(struct engine *engine, struct move *move, const struct hv_reply *reply, enum side side);
+void reconcile_tick(struct engine *engine, struct move *move);
+int64_t reconcile_deadline(const struct move *move);
+void reconcile_host_up(struct engine *engine, struct move *move);
+
+/* eta.c uses all of the above for the views. */
+
+#endif

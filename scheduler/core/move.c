@@ -1,0 +1,211 @@
+/* One move's record: state changes with their legality and audit row, requests,
+ * and the three places a move can be in (waiting, active, ended). */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_impl.h"
+#include "xalloc.h"
+
+void move_touch(struct engine *engine, struct move *move)
+{
+	if (move->is_changed)
+		return;
+	move->is_changed = true;
+	engine->changed = xgrow(engine->changed, engine->n_changed, sizeof *engine->changed);
+	engine->changed[engine->n_changed++] = move->index;
+}
+
+void move_set_state(struct engine *engine, struct move *move, enum move_state state, const char *format, ...)
+{
+	char text[400];
+	va_list args;
+
+	assert(move_state_allows(move->record.state, state));
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	engine_audit(engine, &engine->batches[move->batch], move, move_state_name(move->record.state),
+		move_state_name(state), "%s %s>%s: %s", move->record.guest, move->record.source,
+		move->record.target != NULL ? move->record.target : "?", text);
+	move->record.state = state;
+	move_touch(engine, move);
+}
+
+struct hv_request *move_request(struct engine *engine, struct move *move, enum hv_kind kind, enum side side)
+{
+	struct hv_request *request;
+	const struct move_record *record = &move->record;
+	uint32_t slot = kind == HV_WHERE && side == SIDE_TARGET ? (uint32_t)SLOT_WHERE_TARGET : (uint32_t)kind;
+
+	if (++engine->next_request == 0)
+		engine->next_request = 1; /* 0 means "none outstanding" */
+	engine->requests = xgrow(engine->requests, engine->n_requests, sizeof *engine->requests);
+	request = &engine->requests[engine->n_requests++];
+	*request = (struct hv_request){
+		.tag = ((uint64_t)move->index + 1) << 32 | engine->next_request,
+		.kind = kind,
+		.guest = record->guest,
+		.uuid = record->uuid,
+		.host = side == SIDE_SOURCE ? record->source : record->target,
+		.target = record->target,
+		.job = {.move = record->id, .epoch = record->epoch},
+	};
+	memcpy(request->job.run, engine->run, sizeof request->job.run);
+	snprintf(request->job.target, sizeof request->job.target, "%s", record->target);
+	move->pending[slot] = engine->next_request;
+	move->pending_until_ms[slot] =
+		kind == HV_MIGRATE ? TIME_NEVER : engine->now_ms + engine->options.reply_timeout_ms;
+	return request;
+}
+
+void move_set_target(struct engine *engine, struct move *move, uint32_t target)
+{
+	free(move->record.target);
+	free(move->record.network);
+	move->record.network = NULL;
+	move->target = target;
+	move->record.target = xstrdup(engine->inventory->hosts[target].name);
+	bandwidth_links_of(engine, move);
+	move_touch(engine, move);
+}
+
+const struct request *move_request_of(const struct engine *engine, const struct move *move)
+{
+	return engine->batches[move->batch].request;
+}
+
+const struct wanted_move *move_wanted(const struct engine *engine, const struct move *move)
+{
+	const struct request *request = move_request_of(engine, move);
+
+	if (request == NULL || move->wanted == INDEX_NONE || move->wanted >= request->n_moves)
+		return NULL;
+	return &request->moves[move->wanted];
+}
+
+void move_reserve(struct engine *engine, struct move *move)
+{
+	if (move->is_reserved || move->guest == INDEX_NONE || move->target == INDEX_NONE)
+		return;
+	ledger_start(engine->ledger, move->guest, move->target, move_request_of(engine, move), move_wanted(engine, move));
+	move->is_reserved = true;
+}
+
+void move_release(struct engine *engine, struct move *move, bool has_moved)
+{
+	if (move->is_reserved && has_moved) {
+		ledger_finish(engine->ledger, move->guest);
+		inventory_set_guest_host(engine->inventory, move->guest, move->target);
+	} else if (move->is_reserved) {
+		ledger_cancel(engine->ledger, move->guest);
+	}
+	move->is_reserved = false;
+	engine->must_admit = true;
+}
+
+static void leave_waiting(struct engine *engine, struct move *move)
+{
+	if (!move->is_waiting)
+		return;
+	if (move->previous_waiting != INDEX_NONE)
+		engine->moves[move->previous_waiting].next_waiting = move->next_waiting;
+	else
+		engine->first_waiting = move->next_waiting;
+	if (move->next_waiting != INDEX_NONE)
+		engine->moves[move->next_waiting].previous_waiting = move->previous_waiting;
+	else
+		engine->last_waiting = move->previous_waiting;
+	move->is_waiting = false;
+	engine->n_waiting--;
+}
+
+/* Keeps the list in the order of the records, so that a move that comes back after a failure has
+ * its old place in the plan. */
+static void enter_waiting(struct engine *engine, struct move *move)
+{
+	uint32_t after = engine->last_waiting;
+
+	while (after != INDEX_NONE && engine->moves[after].index > move->index)
+		after = engine->moves[after].previous_waiting;
+	move->previous_waiting = after;
+	move->next_waiting = after == INDEX_NONE ? engine->first_waiting : engine->moves[after].next_waiting;
+	if (move->next_waiting != INDEX_NONE)
+		engine->moves[move->next_waiting].previous_waiting = move->index;
+	else
+		engine->last_waiting = move->index;
+	if (after != INDEX_NONE)
+		engine->moves[after].next_waiting = move->index;
+	else
+		engine->first_waiting = move->index;
+	move->is_waiting = true;
+	engine->n_waiting++;
+}
+
+static void leave_active(struct engine *engine, struct move *move)
+{
+	if (move->active_at == INDEX_NONE)
+		return;
+	engine->active[move->active_at] = engine->active[--engine->n_active];
+	engine->moves[engine->active[move->active_at]].active_at = move->active_at;
+	move->active_at = INDEX_NONE;
+	memset(move->pending, 0, sizeof move->pending);
+	admission_count(engine, move, -1);
+}
+
+void move_wait(struct engine *engine, struct move *move, int64_t retry_ms)
+{
+	leave_active(engine, move);
+	if (!move->is_waiting)
+		enter_waiting(engine, move);
+	move->retry_ms = retry_ms;
+	if (retry_ms > engine->now_ms && retry_ms < engine->next_retry_ms)
+		engine->next_retry_ms = retry_ms;
+	engine->must_admit = true;
+}
+
+void move_activate(struct engine *engine, struct move *move)
+{
+	leave_waiting(engine, move);
+	if (move->active_at != INDEX_NONE)
+		return;
+	assert(engine->n_active < ACTIVE_MAX);
+	move->active_at = (uint32_t)engine->n_active;
+	engine->active[engine->n_active++] = move->index;
+	move->sequence = ++engine->next_sequence;
+	move->is_link_released = move->is_slot_released = move->is_ending = false;
+	move->is_throttleable = false;
+	move->granted_bytes_per_s = move->sent_bytes_per_s = 0;
+	move->rate_bytes_per_s = move->peak_bytes_per_s = 0;
+	move->stats = (struct hv_stats){0};
+	move->stats_ms = move->sample_ms = 0;
+	move->steady_samples = 0;
+	move->is_abort_wanted = false;
+	move->is_undoing = false;
+	move->cleanup_tries = move->fix_tries = 0;
+	move->cleanup_ms = TIME_NEVER;
+	move->next_stats_ms = TIME_NEVER;
+	error_clear(&move->failure);
+	admission_count(engine, move, 1);
+}
+
+void move_end(struct engine *engine, struct move *move, enum move_state state, const struct error *why)
+{
+	leave_waiting(engine, move);
+	leave_active(engine, move);
+	if (move->is_reserved)
+		move_release(engine, move, false);
+	if (why != NULL)
+		move->record.error = *why;
+	else if (state == MOVE_DONE && move->record.error.code != ERR_LEFTOVER)
+		error_clear(&move->record.error);
+	if (move->record.ended_wall_ms == 0)
+		move->record.ended_wall_ms = engine->wall_ms;
+	move_set_state(engine, move, state, "%s", move->record.error.message);
+	if (move->guest != INDEX_NONE)
+		engine->guest_move[move->guest] = INDEX_NONE;
+	batch_move_ended(engine, move);
+	engine->must_admit = engine->must_grant = true;
+}
