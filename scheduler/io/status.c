@@ -1,0 +1,202 @@
+/* Makes the status document. Everything that people and scripts see of a run comes through here, so that the
+ * terminal, `status -o json` and a watcher in another terminal never disagree. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "status.h"
+
+struct counts {
+	uint32_t total, done, failed, cancelled, active, waiting;
+	uint64_t planned_bytes, sent_bytes;
+};
+
+json_t *status_time(int64_t wall_ms)
+{
+	char text[40];
+	time_t seconds = (time_t)(wall_ms / 1000);
+	struct tm tm;
+
+	if (wall_ms == 0 || gmtime_r(&seconds, &tm) == NULL)
+		return json_null();
+	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(text);
+}
+
+static json_t *seconds(int64_t ms)
+{
+	return ms < 0 ? json_null() : json_real((double)ms / 1000.0);
+}
+
+/* Messages may quote libvirt and be cut in the middle of a character; one bad byte must not cost the document. */
+static json_t *text_of(const char *text)
+{
+	json_t *string = json_string(text);
+	char clean[ERROR_MESSAGE_SIZE];
+	size_t i;
+
+	if (string != NULL)
+		return string;
+	for (i = 0; i + 1 < sizeof clean && text[i] != '\0'; i++)
+		clean[i] = (text[i] & 0x80) != 0 ? '?' : text[i];
+	clean[i] = '\0';
+	return json_string(clean);
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text != NULL && text[0] != '\0' ? text_of(text) : json_null();
+}
+
+static json_t *error_object(const struct error *error)
+{
+	if (error->code == ERR_NONE)
+		return json_null();
+	return json_pack("{s:s, s:o, s:o}", "code", error_code_name(error->code), "message", text_of(error->message), "hint",
+		text_of(error->hint));
+}
+
+static const char *phase_name(enum hv_phase phase)
+{
+	switch (phase) {
+	case HV_PHASE_NONE: break;
+	case HV_PHASE_SETUP: return "setup";
+	case HV_PHASE_DISKS: return "disks";
+	case HV_PHASE_MEMORY: return "memory";
+	case HV_PHASE_SWITCHOVER: return "switchover";
+	case HV_PHASE_DONE: return "done";
+	}
+	return "none";
+}
+
+static void count_move(struct counts *counts, const struct move_record *move)
+{
+	counts->total++;
+	counts->done += move->state == MOVE_DONE;
+	counts->failed += move->state == MOVE_FAILED;
+	counts->cancelled += move->state == MOVE_CANCELLED;
+	counts->waiting += move->state == MOVE_WAITING || move->state == MOVE_PLANNED;
+	counts->active += !move_state_is_end(move->state) && move->state != MOVE_WAITING && move->state != MOVE_PLANNED;
+	counts->planned_bytes += move->planned_bytes;
+	counts->sent_bytes += move->bytes_transferred;
+}
+
+static json_t *move_object(const struct move_record *move)
+{
+	return json_pack("{s:I, s:o, s:s, s:o, s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:I, s:o, s:o}", "id", (json_int_t)move->id,
+		"guest", text_of(move->guest), "uuid", move->uuid, "source", text_or_null(move->source), "target",
+		text_or_null(move->target), "kind", move_kind_name(move->kind), "state", move_state_name(move->state), "attempts",
+		(int)move->attempts, "network", text_or_null(move->network), "started", status_time(move->started_wall_ms),
+		"ended", status_time(move->ended_wall_ms), "planned_bytes", (json_int_t)move->planned_bytes,
+		"planned_duration_seconds", seconds(move->planned_duration_ms), "error", error_object(&move->error));
+}
+
+static void add_live(json_t *object, const struct engine *engine, size_t at)
+{
+	struct move_live live;
+
+	engine_move_live(engine, at, &live);
+	json_object_set_new(object, "phase", json_string(phase_name(live.phase)));
+	json_object_set_new(object, "total_bytes", json_integer((json_int_t)live.total_bytes));
+	json_object_set_new(object, "remaining_bytes", json_integer((json_int_t)live.remaining_bytes));
+	json_object_set_new(object, "rate_bytes_per_second", json_integer((json_int_t)live.rate_bytes_per_s));
+	json_object_set_new(object, "granted_bytes_per_second", json_integer((json_int_t)live.granted_bytes_per_s));
+	json_object_set_new(object, "dirty_rate_bytes_per_second", json_integer((json_int_t)live.dirty_rate_bytes_per_s));
+	json_object_set_new(object, "eta_seconds", seconds(live.eta_ms));
+	json_object_set_new(object, "eta_low_seconds", seconds(live.eta_low_ms));
+	json_object_set_new(object, "eta_high_seconds", seconds(live.eta_high_ms));
+	json_object_set_new(object, "waiting_on", error_object(&live.waiting));
+}
+
+static json_t *batch_object(const struct batch_record *batch, const struct counts *counts, json_t *moves)
+{
+	return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:o, s:o, s:o}",
+		"id", (json_int_t)batch->id, "kind", request_kind_name(batch->kind), "title",
+		batch->title != NULL ? batch->title : "", "state", batch_state_name(batch->state), "reason",
+		text_or_null(batch->reason), "who", text_or_null(batch->who), "created", status_time(batch->created_wall_ms),
+		"ended", status_time(batch->ended_wall_ms), "moves_total", (int)counts->total, "moves_done", (int)counts->done,
+		"moves_failed", (int)counts->failed, "moves_cancelled", (int)counts->cancelled, "moves_active",
+		(int)counts->active, "moves_waiting", (int)counts->waiting, "planned_bytes", (json_int_t)counts->planned_bytes,
+		"bytes_transferred", (json_int_t)counts->sent_bytes, "planned_makespan_seconds",
+		seconds(batch->planned_makespan_ms), "lower_bound_seconds", seconds(batch->lower_bound_ms), "moves", moves);
+}
+
+static json_t *engine_batch_object(const struct engine *engine, const struct batch_record *batch, bool is_brief)
+{
+	struct counts counts = {0};
+	json_t *moves = json_array(), *object;
+	int64_t low, eta, high;
+	size_t i;
+
+	for (i = 0; i < engine_n_moves(engine); i++) {
+		const struct move_record *move = engine_move(engine, i);
+		json_t *row;
+
+		if (move->batch != batch->id)
+			continue;
+		count_move(&counts, move);
+		if (is_brief && move_state_is_end(move->state))
+			continue;
+		row = move_object(move);
+		add_live(row, engine, i);
+		json_array_append_new(moves, row);
+	}
+	object = batch_object(batch, &counts, moves);
+	engine_batch_eta(engine, batch->id, &low, &eta, &high);
+	json_object_set_new(object, "eta_low_seconds", seconds(low));
+	json_object_set_new(object, "eta_seconds", seconds(eta));
+	json_object_set_new(object, "eta_high_seconds", seconds(high));
+	return object;
+}
+
+static json_t *document(int64_t wall_ms, bool is_running, json_t *batches, json_t *hosts)
+{
+	return json_pack("{s:s, s:o, s:b, s:o, s:o}", "schema", "drover/status/1", "time", status_time(wall_ms), "running",
+		(int)is_running, "batches", batches, "hosts", hosts);
+}
+
+json_t *status_of_engine(const struct engine *engine, int64_t wall_ms, bool is_brief)
+{
+	const struct inventory *inventory = engine_inventory(engine);
+	json_t *batches = json_array(), *hosts = json_array();
+	size_t i;
+
+	for (i = 0; i < engine_n_batches(engine); i++)
+		json_array_append_new(batches, engine_batch_object(engine, engine_batch(engine, i), is_brief));
+	for (i = 0; i < inventory->n_hosts && !is_brief; i++)
+		json_array_append_new(hosts, json_pack("{s:s, s:b, s:b}", "name", inventory->hosts[i].name, "cordoned",
+			(int)inventory->hosts[i].cordoned, "reachable", (int)inventory->hosts[i].reachable));
+	return document(wall_ms, true, batches, hosts);
+}
+
+static json_t *image_batch_object(const struct store_image *image, const struct batch_record *batch)
+{
+	struct counts counts = {0};
+	json_t *moves = json_array();
+	size_t i;
+
+	for (i = 0; i < image->n_moves; i++) {
+		if (image->moves[i].batch != batch->id)
+			continue;
+		count_move(&counts, &image->moves[i]);
+		json_array_append_new(moves, move_object(&image->moves[i]));
+	}
+	return batch_object(batch, &counts, moves);
+}
+
+json_t *status_of_image(const struct store_image *image, int64_t wall_ms)
+{
+	json_t *batches = json_array(), *hosts = json_array();
+	size_t i;
+
+	for (i = 0; i < image->n_batches; i++)
+		if (!batch_state_is_end(image->batches[i].state))
+			json_array_append_new(batches, image_batch_object(image, &image->batches[i]));
+	if (json_array_size(batches) == 0 && image->n_batches > 0)
+		json_array_append_new(batches, image_batch_object(image, &image->batches[image->n_batches - 1]));
+	for (i = 0; i < image->n_hosts; i++)
+		json_array_append_new(hosts, json_pack("{s:s, s:b, s:o, s:o, s:o}", "name", image->hosts[i].name, "cordoned",
+			(int)image->hosts[i].cordoned, "reason", text_or_null(image->hosts[i].reason), "who",
+			text_or_null(image->hosts[i].who), "since", status_time(image->hosts[i].since_wall_ms)));
+	return document(wall_ms, false, batches, hosts);
+}

@@ -1,0 +1,19 @@
+/* The status document (schema drover/status/1): batches, their moves, cordoned hosts. One shape, made from a
+ * running engine or from the state file, shown by `status`, `watch` and the live progress alike.
+ */
+#ifndef DROVER_STATUS_H
+#define DROVER_STATUS_H
+
+#include <jansson.h>
+
+#include "drover/engine.h"
+
+/* The caller's. `is_brief` leaves out the moves that have ended (for the progress block). */
+json_t *status_of_engine(const struct engine *engine, int64_t wall_ms, bool is_brief);
+/* All unfinished batches, or the last one when none is unfinished. */
+json_t *status_of_image(const struct store_image *image, int64_t wall_ms);
+
+/* RFC 3339 in UTC, or null for 0. */
+json_t *status_time(int64_t wall_ms);
+
+#endif

@@ -1,0 +1,89 @@
+/* Turns a line from the control socket into a command for the engine, and the outcome into an answer. */
+#include <string.h>
+
+#include <jansson.h>
+
+#include "status.h"
+#include "steer.h"
+
+static const struct {
+	const char *name;
+	enum command_kind kind;
+} steers[] = {
+	{"cancel", COMMAND_CANCEL},
+	{"pause", COMMAND_PAUSE},
+	{"resume", COMMAND_RESUME},
+	{"cordon", COMMAND_CORDON},
+	{"uncordon", COMMAND_UNCORDON},
+};
+
+static char *answer_of(json_t *answer)
+{
+	char *text = json_dumps(answer, JSON_COMPACT);
+
+	json_decref(answer);
+	return text;
+}
+
+static char *refuse(const struct error *err)
+{
+	return answer_of(json_pack("{s:b, s:{s:s, s:s, s:s}}", "ok", 0, "error", "code", error_code_name(err->code),
+		"message", err->message, "hint", err->hint));
+}
+
+static const char *member(const json_t *line, const char *key)
+{
+	return json_string_value(json_object_get(line, key));
+}
+
+static bool steer(struct loop *loop, enum command_kind kind, const json_t *line, struct error *err)
+{
+	struct event event = {
+		.kind = EVENT_COMMAND,
+		.command = {
+			.kind = kind,
+			.batch = (uint64_t)json_integer_value(json_object_get(line, "batch")),
+			.guest = member(line, "guest"),
+			.host = member(line, "host"),
+			.reason = member(line, "reason"),
+			.who = member(line, "who"),
+		},
+	};
+
+	if ((kind == COMMAND_CORDON || kind == COMMAND_UNCORDON) && event.command.host == NULL)
+		return error_set(err, ERR_INPUT, "the command names no host");
+	return loop_event(loop, &event, NULL, err);
+}
+
+static bool dispatch(struct loop *loop, const json_t *line, struct error *err)
+{
+	const char *command = member(line, "command");
+	size_t i;
+
+	for (i = 0; command != NULL && i < sizeof steers / sizeof steers[0]; i++)
+		if (strcmp(command, steers[i].name) == 0)
+			return steer(loop, steers[i].kind, line, err);
+	return error_set(err, ERR_INPUT, "unknown control command %s", command != NULL ? command : "(none)");
+}
+
+char *steer_line(struct loop *loop, const char *text)
+{
+	json_t *line = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	const char *command = member(line, "command");
+	struct error err;
+	bool is_done;
+
+	if (!json_is_object(line)) {
+		error_set(&err, ERR_INPUT, "the control line is not a JSON object");
+		json_decref(line);
+		return refuse(&err);
+	}
+	if (command != NULL && strcmp(command, "status") == 0) {
+		json_decref(line);
+		return answer_of(json_pack("{s:b, s:o}", "ok", 1, "status",
+			status_of_engine(loop_engine(loop), loop_wall_ms(loop), false)));
+	}
+	is_done = dispatch(loop, line, &err);
+	json_decref(line);
+	return is_done ? answer_of(json_pack("{s:b}", "ok", 1)) : refuse(&err);
+}

@@ -1,0 +1,12 @@
+/* What the lines of the control socket mean. Commands: status, cancel, pause, resume, cordon, uncordon; members
+ * batch (0 = all), guest, host, reason, who.
+ */
+#ifndef DROVER_STEER_H
+#define DROVER_STEER_H
+
+#include "loop.h"
+
+/* Carries the command out; the answer is one line of JSON, with free(). */
+char *steer_line(struct loop *loop, const char *line);
+
+#endif
