@@ -1,0 +1,206 @@
+/* What the parts of the libvirt implementation share. Nobody else includes it.
+ *
+ *   libvirt_hv.c         the seam: submit, queue of results, drain, life and death
+ *   libvirt_conn.c       event thread, connections of a host, keeper, workers
+ *   libvirt_domain.c     where, finish, tag, resume, suspend, destroy
+ *   libvirt_disks.c      volumes: make, remove, guard
+ *   libvirt_preflight.c  checks on both hosts
+ *   libvirt_probe.c      inventory of a host
+ *   libvirt_migrate.c    the migration itself, its thread
+ *   libvirt_job.c        statistics, rate, downtime, abort of a running migration
+ *   libvirt_xml.c        XML in and out, pure
+ *   libvirt_error.c      libvirt's errors as ours
+ *
+ * One mutex (lv.mutex) guards all that is shared; it is never held during a call of libvirt.
+ * Workers are detached and each holds a reference on lv: the last one to leave frees it,
+ * so a thread stuck in a call never sees freed memory.
+ */
+#ifndef DROVER_LIBVIRT_INTERNAL_H
+#define DROVER_LIBVIRT_INTERNAL_H
+
+#include <pthread.h>
+
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+
+#include "drover/plan.h"
+#include "libvirt_hv.h"
+#include "xalloc.h"
+
+enum {
+	LV_WORKERS_PER_LANE = 2,
+	/* libvirtd stops reading a connection at 5 calls in flight and then drops it for want of keepalives. */
+	LV_CALLS_PER_CONNECTION = 3,
+	/* A libvirtd serves 20 calls at once by default; far above it nothing moves. */
+	LV_MIGRATIONS_PER_HOST = 64,
+	LV_KEEPALIVE_INTERVAL_S = 3,
+	LV_KEEPALIVE_COUNT = 4,
+	LV_CONNECT_WAIT_MS = 10000, /* how long a request waits for a connection that is being opened */
+	LV_RETRY_FIRST_MS = 500,
+	LV_RETRY_LAST_MS = 8000,
+	LV_FREE_WAIT_MS = 1500, /* how long free waits for threads that are in a call */
+};
+
+/* The general lane does what may take seconds; the control lane must never wait behind it. */
+enum lv_lane { LV_GENERAL, LV_CONTROL, LV_LANES };
+
+enum lv_conn_state { LV_CONNECTING, LV_UP, LV_DOWN };
+
+struct lv_conn {
+	struct lv_host *host;
+	virConnectPtr conn; /* usable while state is UP */
+	enum lv_conn_state state;
+	unsigned calls; /* in flight, at most LV_CALLS_PER_CONNECTION */
+	bool lost;      /* said by the close callback; the keeper acts on it */
+};
+
+struct lv_work {
+	struct hv_request *request;
+	struct lv_work *next;
+};
+
+struct lv;
+
+struct lv_host {
+	struct lv *lv;
+	char *name, *uri, *peer_uri;
+	struct lv_conn conns[LV_LANES];
+	struct lv_work *first[LV_LANES], **last[LV_LANES];
+	struct error down; /* why it is DOWN */
+	unsigned n_migrations;
+	pthread_cond_t cond; /* queue, connection or stop changed */
+};
+
+/* One migration that this process runs or controls (an adopted one). */
+struct lv_move {
+	struct lv_move *next;
+	char *host, *guest;
+	bool is_ours;     /* a thread of ours is in the migrate call */
+	bool is_called;   /* that thread has passed the last check of `cancelled` */
+	bool cancelled;
+	bool has_rate;
+	uint64_t rate_bytes_per_s;
+	int64_t downtime_ms; /* 0 = leave */
+	bool rate_in_force;  /* seen in the job since it was last changed, in the present phase */
+	enum hv_phase phase;
+	uint64_t last_disk_bytes; /* for the rate of the disk phase */
+	int64_t last_ms;
+	uint64_t disk_rate_bytes_per_s;
+};
+
+/* One queued reply or note. */
+struct lv_result {
+	bool is_note;
+	struct hv_reply reply;
+	struct hv_note note;
+	char *guest; /* of the note */
+	char *uuid;
+	struct lv_result *next;
+};
+
+struct lv {
+	struct hypervisor base;
+	struct hv_listener listener;
+	void (*wake)(void *arg);
+	void *wake_arg;
+	pthread_mutex_t mutex;
+	pthread_cond_t ended; /* a thread ended */
+	struct lv_host *hosts;
+	size_t n_hosts;
+	struct lv_result *first, **last;
+	struct lv_move *moves;
+	unsigned references; /* threads, registered callbacks and the owner */
+	unsigned threads;
+	bool stopping;
+};
+
+/* libvirt_hv.c */
+void lv_unref(struct lv *lv);
+struct lv_host *lv_find_host(struct lv *lv, const char *name);
+/* Takes over what reply points to. */
+void lv_reply(struct lv *lv, struct hv_reply *reply);
+void lv_note(struct lv *lv, enum hv_note_kind kind, const struct lv_host *host, virDomainPtr domain,
+	     uint32_t round, const struct error *error);
+bool lv_thread(struct lv *lv, void *(*run)(void *arg), void *arg, struct error *err);
+void lv_thread_ends(struct lv *lv);
+int64_t lv_now_ms(void);
+void lv_wait_until(struct lv *lv, pthread_cond_t *cond, int64_t deadline_ms);
+void lv_execute(struct lv_host *host, enum lv_lane lane, virConnectPtr conn, const struct hv_request *request);
+
+/* libvirt_conn.c */
+bool lv_event_thread_start(struct error *err);
+bool lv_host_start(struct lv_host *host, struct error *err);
+void lv_host_clear(struct lv_host *host);
+void lv_enqueue(struct lv_host *host, enum lv_lane lane, const struct hv_request *request);
+/* A connection for one call at a time, waited for; give it back. NULL with err set. */
+virConnectPtr lv_take(struct lv_host *host, enum lv_lane lane, struct error *err);
+void lv_give(struct lv_host *host, enum lv_lane lane, virConnectPtr conn);
+/* Opens another connection to the host, with keepalive. */
+virConnectPtr lv_open(const struct lv_host *host, struct error *err);
+
+/* Requests: each fills the reply and returns whether it did what it says. */
+bool lv_where(virConnectPtr conn, const struct hv_request *request, struct hv_reply *reply, struct error *err);
+bool lv_finish_target(virConnectPtr conn, const struct hv_request *request, struct error *err);
+bool lv_finish_source(virConnectPtr conn, const struct hv_request *request, struct error *err);
+bool lv_clear_tag(virConnectPtr conn, const struct hv_request *request, struct error *err);
+bool lv_resume(virConnectPtr conn, const struct hv_request *request, struct error *err);
+bool lv_suspend(virConnectPtr conn, const struct hv_request *request, struct error *err);
+bool lv_destroy(virConnectPtr conn, const struct hv_request *request, struct error *err);
+bool lv_prepare(virConnectPtr source, virConnectPtr target, const struct hv_request *request,
+		struct hv_reply *reply, struct error *err);
+bool lv_remove_volumes(virConnectPtr conn, const struct hv_request *request, struct error *err);
+bool lv_preflight(virConnectPtr source, virConnectPtr target, const struct hv_request *request,
+		  struct hv_preflight *ret, struct error *err);
+bool lv_probe(virConnectPtr conn, const struct hv_request *request, struct hv_reply *reply, struct error *err);
+bool lv_stats(struct lv_host *host, virConnectPtr conn, const struct hv_request *request,
+	      struct hv_reply *reply, struct error *err);
+bool lv_apply_rate(struct lv_host *host, virConnectPtr conn, const struct hv_request *request, struct error *err);
+bool lv_apply_downtime(struct lv_host *host, virConnectPtr conn, const struct hv_request *request, struct error *err);
+bool lv_abort(struct lv_host *host, virConnectPtr conn, const struct hv_request *request, struct error *err);
+/* Starts the thread of a migration, or replies why not. */
+void lv_migrate_start(struct lv_host *host, const struct hv_request *request);
+/* The migration that an executing request speaks of; made when `make`. Called with lv.mutex held. */
+struct lv_move *lv_move_find(struct lv *lv, const char *host, const char *guest, bool make);
+void lv_move_drop(struct lv *lv, const char *host, const char *guest);
+
+/* Helpers of several. The domain of a request, by UUID or name. NULL with *ret_absent
+ * set (and no error) when the host says that it knows none. */
+virDomainPtr lv_domain(virConnectPtr conn, const struct hv_request *request, bool *ret_absent, struct error *err);
+/* Like lv_domain, but absence is ERR_GUEST_GONE. */
+virDomainPtr lv_domain_must(virConnectPtr conn, const struct hv_request *request, struct error *err);
+/* Whether this is the half-made copy of a guest that runs on another host. */
+bool lv_is_incoming(virDomainPtr domain);
+void lv_stats_read(virTypedParameterPtr params, int n, struct hv_stats *stats);
+/* A volume by pool and name, after a refresh when it is not known at once. NULL, *ret_absent as above. */
+virStorageVolPtr lv_volume(virConnectPtr conn, const char *pool, const char *volume, bool *ret_absent, struct error *err);
+/* Deletes the listed volumes unless a guest other than except_uuid uses one. */
+bool lv_delete_volumes(virConnectPtr conn, const char *host, const struct hv_disk *disks, size_t n,
+		       bool on_target, const char *except_uuid, struct error *err);
+
+/* libvirt_error.c */
+/* Sets err from the calling thread's last libvirt error behind the formatted words; `fallback` is the
+ * code when libvirt's says no more. Returns false. */
+bool lv_error(struct error *err, enum error_code fallback, const char *format, ...) DROVER_PRINTF(3, 4);
+enum error_code lv_error_code(int libvirt_code, enum error_code fallback);
+int lv_last_code(void);
+void lv_error_silence(void);
+
+static inline void lv_domain_unref(virDomainPtr *domain)
+{
+	if (*domain)
+		virDomainFree(*domain);
+}
+static inline void lv_pool_unref(virStoragePoolPtr *pool)
+{
+	if (*pool)
+		virStoragePoolFree(*pool);
+}
+static inline void lv_volume_unref(virStorageVolPtr *volume)
+{
+	if (*volume)
+		virStorageVolFree(*volume);
+}
+void lv_text_free(char **text);
+#define LV_AUTO(kind) __attribute__((cleanup(lv_##kind)))
+
+#endif

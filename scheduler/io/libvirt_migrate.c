@@ -1,0 +1,259 @@
+/* The migration itself: one thread and one connection each, because the call lasts as long as the
+ * migration and cannot be taken back. Peer to peer, so that neither the end of this
+ * process nor of this connection ends the migration; what is lost then is only the answer.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libvirt_internal.h"
+#include "libvirt_xml.h"
+
+struct migration {
+	struct lv_host *host;
+	struct lv_host *target;
+	struct hv_request *request;
+};
+
+static bool add_text(virTypedParameterPtr *params, int *n, int *max, const char *name, const char *value)
+{
+	return virTypedParamsAddString(params, n, max, name, value) == 0;
+}
+
+/* The guest as it is, edited for the target. */
+static char *target_xml(virDomainPtr domain, const struct hv_request *request, bool is_inactive, struct error *err)
+{
+	unsigned flags = VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_MIGRATABLE | (is_inactive ? VIR_DOMAIN_XML_INACTIVE : 0);
+	LV_AUTO(text_free) char *xml = virDomainGetXMLDesc(domain, flags);
+
+	if (!xml) {
+		lv_error(err, ERR_MIGRATE_FAILED, "guest %s: its XML cannot be read", request->guest);
+		return NULL;
+	}
+	return lv_xml_for_target(xml, request->disks, request->n_disks, request->nets, request->n_nets, is_inactive, err);
+}
+
+/* Only the disk phase's rate has to be right from the first moment (libvirt gives it to each mirror);
+ * the polls of the statistics correct the memory phase's. */
+static unsigned long long start_rate_mib(const struct hv_request *request)
+{
+	uint64_t mib = 1 << 20;
+	uint64_t share = request->rate_bytes_per_s / (request->n_disks ? request->n_disks : 1);
+
+	if (request->rate_bytes_per_s == 0)
+		return 0;
+	return share < mib ? 1 : (share + mib / 2) / mib;
+}
+
+static bool add_params(const struct hv_request *request, const char *live, const char *persistent,
+		       virTypedParameterPtr *params, int *n, int *max)
+{
+	char uri[NAME_BYTES_MAX + 16];
+	bool ok = add_text(params, n, max, VIR_MIGRATE_PARAM_DEST_XML, live);
+
+	if (persistent)
+		ok = ok && add_text(params, n, max, VIR_MIGRATE_PARAM_PERSIST_XML, persistent);
+	if (request->target_address) {
+		bool is_v6 = strchr(request->target_address, ':') != NULL;
+		snprintf(uri, sizeof uri, is_v6 ? "tcp://[%s]" : "tcp://%s", request->target_address);
+		ok = ok && add_text(params, n, max, VIR_MIGRATE_PARAM_URI, uri);
+	}
+	for (size_t i = 0; i < request->n_disks; i++)
+		ok = ok && add_text(params, n, max, VIR_MIGRATE_PARAM_MIGRATE_DISKS, request->disks[i].target);
+	if (start_rate_mib(request) > 0)
+		ok = ok && virTypedParamsAddULLong(params, n, max, VIR_MIGRATE_PARAM_BANDWIDTH, start_rate_mib(request)) == 0;
+	return ok;
+}
+
+static unsigned flags_of(const struct hv_request *request, bool is_persistent_here)
+{
+	unsigned flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_ABORT_ON_ERROR;
+
+	if (request->persistent)
+		flags |= VIR_MIGRATE_PERSIST_DEST;
+	/* A definition left on the source would start a second copy after a boot. */
+	if (is_persistent_here)
+		flags |= VIR_MIGRATE_UNDEFINE_SOURCE;
+	if (request->n_disks > 0)
+		flags |= VIR_MIGRATE_NON_SHARED_DISK;
+	if (request->auto_converge)
+		flags |= VIR_MIGRATE_AUTO_CONVERGE;
+	if (request->paused_handover)
+		flags |= VIR_MIGRATE_PAUSED;
+	return flags;
+}
+
+/* The last moment at which a cancel prevents the call. */
+static bool begin_call(const struct migration *migration)
+{
+	struct lv *lv = migration->host->lv;
+
+	pthread_mutex_lock(&lv->mutex);
+	struct lv_move *move = lv_move_find(lv, migration->host->name, migration->request->guest, false);
+	bool goes_on = move && !move->cancelled && !lv->stopping;
+	if (goes_on)
+		move->is_called = true;
+	pthread_mutex_unlock(&lv->mutex);
+	return goes_on;
+}
+
+static bool was_cancelled(const struct migration *migration)
+{
+	struct lv *lv = migration->host->lv;
+
+	pthread_mutex_lock(&lv->mutex);
+	struct lv_move *move = lv_move_find(lv, migration->host->name, migration->request->guest, false);
+	bool was = move && move->cancelled;
+	pthread_mutex_unlock(&lv->mutex);
+	return was;
+}
+
+static bool call(const struct migration *migration, virConnectPtr conn, virDomainPtr domain, const char *live,
+		 const char *persistent, bool is_persistent_here, struct hv_reply *reply)
+{
+	const struct hv_request *request = migration->request;
+	virTypedParameterPtr params = NULL;
+	int n = 0, max = 0;
+	bool ok;
+
+	if (!add_params(request, live, persistent, &params, &n, &max)) {
+		virTypedParamsFree(params, n);
+		return lv_error(&reply->error, ERR_MIGRATE_FAILED, "guest %s: parameters of its migration", request->guest);
+	}
+	if (!begin_call(migration)) {
+		virTypedParamsFree(params, n);
+		return error_set(&reply->error, ERR_MIGRATE_ABORTED, "guest %s: cancelled before its migration began", request->guest);
+	}
+	ok = virDomainMigrateToURI3(domain, migration->target->peer_uri, params, (unsigned)n,
+				    flags_of(request, is_persistent_here)) == 0;
+	if (!ok) {
+		lv_error(&reply->error, ERR_MIGRATE_FAILED, "guest %s: migration from %s to %s", request->guest, request->host,
+			 request->target);
+		/* The copy may still be running, or be done: only the hosts know. */
+		reply->outcome_unknown = virConnectIsAlive(conn) != 1;
+		if (!reply->outcome_unknown && was_cancelled(migration))
+			reply->error.code = ERR_MIGRATE_ABORTED;
+	}
+	virTypedParamsFree(params, n);
+	return ok;
+}
+
+static bool migrate(const struct migration *migration, virConnectPtr conn, struct hv_reply *reply)
+{
+	const struct hv_request *request = migration->request;
+	LV_AUTO(domain_unref) virDomainPtr domain = lv_domain_must(conn, request, &reply->error);
+
+	if (!domain)
+		return false;
+	int is_persistent = virDomainIsPersistent(domain);
+	if (is_persistent < 0)
+		return lv_error(&reply->error, ERR_MIGRATE_FAILED, "guest %s: whether it is persistent", request->guest);
+	LV_AUTO(text_free) char *live = target_xml(domain, request, false, &reply->error);
+	if (!live)
+		return false;
+	LV_AUTO(text_free) char *persistent = request->persistent ? target_xml(domain, request, true, &reply->error) : NULL;
+	if (request->persistent && !persistent)
+		return false;
+	return call(migration, conn, domain, live, persistent, is_persistent == 1, reply);
+}
+
+/* The target keeps the figures of the finished job; the source's guest object is gone with the guest. */
+static void read_finished(const struct migration *migration, struct hv_stats *stats)
+{
+	struct error ignored = { 0 };
+	virTypedParameterPtr params = NULL;
+	int type = 0, n = 0;
+	bool is_absent;
+	virConnectPtr conn = lv_take(migration->target, LV_CONTROL, &ignored);
+
+	if (!conn)
+		return;
+	virDomainPtr domain = lv_domain(conn, migration->request, &is_absent, &ignored);
+	if (domain && virDomainGetJobStats(domain, &type, &params, &n, VIR_DOMAIN_JOB_STATS_COMPLETED) == 0)
+		lv_stats_read(params, n, stats);
+	stats->phase = HV_PHASE_DONE;
+	virTypedParamsFree(params, n);
+	lv_domain_unref(&domain);
+	virResetLastError();
+	lv_give(migration->target, LV_CONTROL, conn);
+}
+
+static void migration_free(struct migration *migration)
+{
+	struct lv *lv = migration->host->lv;
+
+	pthread_mutex_lock(&lv->mutex);
+	migration->host->n_migrations--;
+	lv_move_drop(lv, migration->host->name, migration->request->guest);
+	pthread_mutex_unlock(&lv->mutex);
+	hv_request_free(migration->request);
+	free(migration);
+}
+
+static void *run(void *arg)
+{
+	struct migration *migration = arg;
+	struct lv *lv = migration->host->lv;
+	struct hv_reply reply = { .tag = migration->request->tag, .kind = HV_MIGRATE };
+	virConnectPtr conn = lv_open(migration->host, &reply.error);
+
+	if (conn) {
+		if (migrate(migration, conn, &reply))
+			read_finished(migration, &reply.stats);
+		virConnectClose(conn);
+	}
+	if (reply.error.code != ERR_NONE)
+		error_wrap(&reply.error, "host %s", migration->host->name);
+	/* Forgotten first: the answer may bring the next attempt at once. */
+	migration_free(migration);
+	lv_reply(lv, &reply);
+	lv_unref(lv);
+	return NULL;
+}
+
+/* Takes a place for the migration among the host's; false when it has none or the guest is on its way. */
+static bool reserve(struct lv_host *host, const struct hv_request *request, struct error *err)
+{
+	struct lv *lv = host->lv;
+	bool ok = false;
+
+	pthread_mutex_lock(&lv->mutex);
+	struct lv_move *move = lv_move_find(lv, host->name, request->guest, true);
+	if (move->is_ours) {
+		error_set(err, ERR_GUEST_BUSY, "host %s: guest %s: a migration that we asked for still runs", host->name, request->guest);
+	} else if (host->n_migrations >= LV_MIGRATIONS_PER_HOST) {
+		error_set(err, ERR_LIMIT, "host %s: %u migrations run and at most %d may", host->name, host->n_migrations,
+			  LV_MIGRATIONS_PER_HOST);
+		lv_move_drop(lv, host->name, request->guest);
+	} else {
+		host->n_migrations++;
+		move->is_ours = true;
+		move->is_called = move->cancelled = move->rate_in_force = false;
+		move->phase = HV_PHASE_NONE;
+		move->last_ms = 0;
+		move->has_rate = request->rate_bytes_per_s > 0;
+		move->rate_bytes_per_s = request->rate_bytes_per_s;
+		move->downtime_ms = request->downtime_ms;
+		ok = true;
+	}
+	pthread_mutex_unlock(&lv->mutex);
+	return ok;
+}
+
+void lv_migrate_start(struct lv_host *host, const struct hv_request *request)
+{
+	struct hv_reply reply = { .tag = request->tag, .kind = HV_MIGRATE };
+	struct lv_host *target = lv_find_host(host->lv, request->target);
+
+	if (!target)
+		error_set(&reply.error, ERR_UNKNOWN_HOST, "guest %s: its target %s is not a known host", request->guest,
+			  request->target ? request->target : "(none)");
+	else if (reserve(host, request, &reply.error)) {
+		struct migration *migration = xcalloc(1, sizeof *migration);
+		*migration = (struct migration){ host, target, hv_request_copy(request) };
+		if (lv_thread(host->lv, run, migration, &reply.error))
+			return;
+		migration_free(migration);
+	}
+	lv_reply(host->lv, &reply);
+}

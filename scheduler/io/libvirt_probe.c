@@ -1,0 +1,294 @@
+/* Inventory of one host: what a plan needs to know of it and its guests. Facts that one call of
+ * libvirt cannot give are left unknown, and one guest that vanishes meanwhile is left out: a probe
+ * of a busy host must not fail because something on it changed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "libvirt_internal.h"
+#include "libvirt_xml.h"
+
+static bool read_host(virConnectPtr conn, struct host *host, struct error *err)
+{
+	virNodeInfo info;
+
+	if (virNodeGetInfo(conn, &info) < 0)
+		return lv_error(err, ERR_HOST_UNREACHABLE, "its size cannot be read");
+	host->cpus = info.cpus;
+	host->memory_bytes = (uint64_t)info.memory * 1024;
+	host->reachable = true;
+	LV_AUTO(text_free) char *caps = virConnectGetCapabilities(conn);
+	if (caps)
+		host->cpu_model = lv_xml_text(caps, "/capabilities/host/cpu/model");
+	virResetLastError();
+	return true;
+}
+
+static void add_once(struct host *host, const char *name)
+{
+	for (size_t i = 0; i < host->n_networks; i++)
+		if (strcmp(host->networks[i], name) == 0)
+			return;
+	strings_add(&host->networks, &host->n_networks, name);
+}
+
+/* Bridges by the node device driver, when the host has it; active libvirt networks and their bridges. */
+static void read_networks(virConnectPtr conn, struct host *host)
+{
+	virNodeDevicePtr *devices = NULL;
+	virNetworkPtr *networks = NULL;
+	int n = virConnectListAllNodeDevices(conn, &devices, VIR_CONNECT_LIST_NODE_DEVICES_CAP_NET);
+
+	for (int i = 0; i < n; i++) {
+		LV_AUTO(text_free) char *xml = virNodeDeviceGetXMLDesc(devices[i], 0);
+		LV_AUTO(text_free) char *name = xml ? lv_xml_text(xml, "/device/capability/interface") : NULL;
+		if (name && strcmp(name, "lo") != 0)
+			add_once(host, name);
+		virNodeDeviceFree(devices[i]);
+	}
+	free(devices);
+	n = virConnectListAllNetworks(conn, &networks, VIR_CONNECT_LIST_NETWORKS_ACTIVE);
+	for (int i = 0; i < n; i++) {
+		LV_AUTO(text_free) char *bridge = virNetworkGetBridgeName(networks[i]);
+		add_once(host, virNetworkGetName(networks[i]));
+		if (bridge)
+			add_once(host, bridge);
+		virNetworkFree(networks[i]);
+	}
+	free(networks);
+	virResetLastError();
+}
+
+static bool read_pools(virConnectPtr conn, struct host *host, struct error *err)
+{
+	virStoragePoolPtr *pools = NULL;
+	int n = virConnectListAllStoragePools(conn, &pools, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
+
+	if (n < 0)
+		return lv_error(err, ERR_HOST_UNREACHABLE, "its storage pools cannot be listed");
+	for (int i = 0; i < n; i++) {
+		virStoragePoolInfo info = { 0 };
+		struct lv_xml_pool read = { 0 };
+		/* Volumes and free space as they are now; a pool that cannot be refreshed still counts as it was. */
+		virStoragePoolRefresh(pools[i], 0);
+		LV_AUTO(text_free) char *xml = virStoragePoolGetXMLDesc(pools[i], 0);
+		if (xml && virStoragePoolGetInfo(pools[i], &info) == 0 && lv_xml_pool_read(xml, &read, NULL)) {
+			struct pool *pool = host_add_pool(host, virStoragePoolGetName(pools[i]));
+			free(pool->kind);
+			pool->kind = xstrdup(read.kind);
+			pool->path = xstrdup(read.path);
+			pool->share_id = xstrdup(read.share_id);
+			pool->capacity_bytes = info.capacity;
+			pool->available_bytes = info.available;
+		}
+		lv_xml_pool_clear(&read);
+		virStoragePoolFree(pools[i]);
+	}
+	free(pools);
+	virResetLastError();
+	return true;
+}
+
+/* --- guests --- */
+
+static void read_volume(virConnectPtr conn, const struct lv_xml_disk *from, struct disk *disk)
+{
+	LV_AUTO(volume_unref) virStorageVolPtr volume = NULL;
+	LV_AUTO(pool_unref) virStoragePoolPtr pool = NULL;
+	virStorageVolInfo info;
+
+	if (from->pool && from->volume && (pool = virStoragePoolLookupByName(conn, from->pool)) != NULL)
+		volume = virStorageVolLookupByName(pool, from->volume);
+	else if (from->path && (volume = virStorageVolLookupByPath(conn, from->path)) != NULL)
+		pool = virStoragePoolLookupByVolume(volume);
+	if (volume && pool) {
+		disk->pool = xstrdup(virStoragePoolGetName(pool));
+		disk->volume = xstrdup(virStorageVolGetName(volume));
+		if (!disk->path)
+			disk->path = virStorageVolGetPath(volume);
+		if (virStorageVolGetInfo(volume, &info) == 0) {
+			disk->capacity_bytes = info.capacity;
+			disk->allocation_bytes = info.allocation;
+		}
+	}
+	virResetLastError();
+}
+
+static bool is_device_path(const struct lv_xml_disk *disk)
+{
+	return disk->device && strcmp(disk->device, "lun") == 0;
+}
+
+static void read_disk(virConnectPtr conn, virDomainPtr domain, const struct lv_xml_disk *from, struct guest *guest)
+{
+	struct disk *disk = guest_add_disk(guest, from->target);
+	virDomainBlockInfo info;
+	bool is_removable = from->device && (strcmp(from->device, "cdrom") == 0 || strcmp(from->device, "floppy") == 0);
+
+	disk->path = xstrdup(from->path);
+	disk->format = from->format ? disk_format_by_name(from->format) : DISK_OTHER;
+	disk->readonly = from->is_readonly || is_removable || !from->has_source;
+	if (!from->has_source)
+		return;
+	read_volume(conn, from, disk);
+	/* A block device that belongs to no pool is the host's own. */
+	disk->passthrough = is_device_path(from) || (from->type && strcmp(from->type, "block") == 0 && !disk->pool);
+	if (virDomainGetBlockInfo(domain, from->target, &info, 0) == 0) {
+		disk->capacity_bytes = info.capacity;
+		disk->allocation_bytes = info.physical && info.allocation > info.physical ? info.physical : info.allocation;
+	}
+	virResetLastError();
+}
+
+static enum guest_state state_of(const virDomainInfo *info)
+{
+	switch (info->state) {
+	case VIR_DOMAIN_RUNNING:
+	case VIR_DOMAIN_BLOCKED:
+		return GUEST_RUNNING;
+	case VIR_DOMAIN_PAUSED:
+		return GUEST_PAUSED;
+	case VIR_DOMAIN_SHUTOFF:
+	case VIR_DOMAIN_CRASHED:
+		return GUEST_SHUTOFF;
+	default:
+		return GUEST_OTHER;
+	}
+}
+
+/* Facts that forbid a move whatever the target. */
+static void read_unmovable(virDomainPtr domain, const struct lv_xml_domain *xml, struct guest *guest)
+{
+	int snapshots = virDomainSnapshotNum(domain, 0);
+
+	virResetLastError();
+	if (snapshots > 0)
+		error_set(&guest->unmovable, ERR_GUEST_SNAPSHOT, "guest %s has %d snapshots and may have 0", guest->name, snapshots);
+	else if (xml->n_hostdevs > 0)
+		error_set(&guest->unmovable, ERR_GUEST_HOSTDEV, "guest %s uses %u devices of its host and may use 0", guest->name, xml->n_hostdevs);
+	else if (xml->unmovable_device)
+		error_set(&guest->unmovable, ERR_GUEST_DEVICE, "guest %s has a device that cannot be migrated: %s", guest->name,
+			  xml->unmovable_device);
+	for (size_t i = 0; i < xml->n_disks && guest->unmovable.code == ERR_NONE; i++) {
+		if (xml->disks[i].has_mirror)
+			error_set(&guest->unmovable, ERR_GUEST_BLOCK_JOB, "guest %s: a block job runs on disk %s", guest->name, xml->disks[i].target);
+		else if (xml->disks[i].is_transient)
+			error_set(&guest->unmovable, ERR_GUEST_DISK, "guest %s: disk %s is transient", guest->name, xml->disks[i].target);
+	}
+}
+
+/* During a migration the mirrors of the move itself are block jobs: the running migration is then the fact that counts. */
+static bool migrates(virDomainPtr domain)
+{
+	virDomainJobInfo job;
+
+	if (virDomainGetJobInfo(domain, &job) < 0) {
+		virResetLastError();
+		return false;
+	}
+	return job.type != VIR_DOMAIN_JOB_NONE;
+}
+
+/* What the guest really has in memory, and its balloon; statistics that do not wait for the guest's lock. */
+static void read_stats(virDomainPtr domain, struct guest *guest)
+{
+	virDomainPtr list[] = { domain, NULL };
+	virDomainStatsRecordPtr *records = NULL;
+	unsigned long long rss = 0, usage = 0;
+
+	if (virDomainListGetStats(list, VIR_DOMAIN_STATS_BALLOON, &records, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT) > 0) {
+		if (virTypedParamsGetULLong(records[0]->params, records[0]->nparams, "balloon.rss", &rss) == 1)
+			usage = rss * 1024;
+		/* The process is bigger than its guest's memory by QEMU itself. */
+		guest->used_memory_bytes = usage > guest->memory_bytes ? guest->memory_bytes : usage;
+	}
+	if (records)
+		virDomainStatsRecordListFree(records);
+	virResetLastError();
+}
+
+static void read_guest(virConnectPtr conn, virDomainPtr domain, struct inventory *inventory)
+{
+	struct lv_xml_domain xml = { 0 };
+	virDomainInfo info;
+	int autostart = 0;
+
+	LV_AUTO(text_free) char *text = virDomainGetXMLDesc(domain, 0);
+	if (!text || virDomainGetInfo(domain, &info) < 0 || !lv_xml_domain_read(text, &xml, NULL)) {
+		virResetLastError();
+		return;
+	}
+	struct guest *guest = inventory_add_guest(inventory, xml.name, 0);
+	if (strlen(xml.uuid) < sizeof guest->uuid)
+		memcpy(guest->uuid, xml.uuid, strlen(xml.uuid) + 1);
+	guest->state = state_of(&info);
+	guest->persistent = virDomainIsPersistent(domain) == 1;
+	guest->autostart = virDomainGetAutostart(domain, &autostart) == 0 && autostart;
+	guest->vcpus = info.nrVirtCpu ? info.nrVirtCpu : xml.vcpus;
+	guest->memory_bytes = (uint64_t)info.maxMem * 1024;
+	guest->cpu_model = xml.is_cpu_checked ? xstrdup(xml.cpu_model) : NULL;
+	guest->hostdevs = xml.n_hostdevs;
+	for (size_t i = 0; i < xml.n_interfaces; i++)
+		strings_add(&guest->interfaces, &guest->n_interfaces, xml.interfaces[i]);
+	for (size_t i = 0; i < xml.n_disks; i++)
+		if (xml.disks[i].target)
+			read_disk(conn, domain, &xml.disks[i], guest);
+	if (guest->state == GUEST_RUNNING)
+		read_stats(domain, guest);
+	if (!migrates(domain))
+		read_unmovable(domain, &xml, guest);
+	virResetLastError();
+	lv_xml_domain_clear(&xml);
+}
+
+static bool read_guests(virConnectPtr conn, struct inventory *inventory, struct error *err)
+{
+	virDomainPtr *domains = NULL;
+	int n = virConnectListAllDomains(conn, &domains, 0);
+
+	if (n < 0)
+		return lv_error(err, ERR_HOST_UNREACHABLE, "its guests cannot be listed");
+	for (int i = 0; i < n; i++) {
+		/* A copy on its way in is its source's guest until it has arrived. */
+		if (!lv_is_incoming(domains[i]))
+			read_guest(conn, domains[i], inventory);
+		virDomainFree(domains[i]);
+	}
+	free(domains);
+	return true;
+}
+
+/* A bridge that a guest is plugged into exists, whatever the device list says. */
+static void add_used_networks(struct inventory *inventory)
+{
+	struct host *host = &inventory->hosts[0];
+
+	/* Without any other source the list would name only what is in use, and a plan would take
+	 * the rest for missing: unknown is better. */
+	if (host->n_networks == 0)
+		return;
+	for (size_t i = 0; i < inventory->n_guests; i++)
+		for (size_t k = 0; inventory->guests[i].state != GUEST_SHUTOFF && k < inventory->guests[i].n_interfaces; k++)
+			add_once(host, inventory->guests[i].interfaces[k]);
+}
+
+bool lv_probe(virConnectPtr conn, const struct hv_request *request, struct hv_reply *reply, struct error *err)
+{
+	struct inventory *inventory = inventory_new();
+	struct host *host = inventory_add_host(inventory, request->host);
+	bool ok = read_host(conn, host, err) && read_pools(conn, host, err);
+
+	if (ok) {
+		read_networks(conn, host);
+		ok = read_guests(conn, inventory, err);
+	}
+	/* Half a host would look like one whose guests have gone. */
+	if (ok && virConnectIsAlive(conn) != 1)
+		ok = error_set(err, ERR_HOST_UNREACHABLE, "the connection was lost during the probe");
+	if (!ok) {
+		inventory_free(inventory);
+		return false;
+	}
+	add_used_networks(inventory);
+	reply->inventory = inventory;
+	return true;
+}

@@ -1,0 +1,532 @@
+/* libvirt's XML, read and edited. One document is parsed per call: these texts are a
+ * few kilobytes and each is read once per probe or move, so that a cached tree would
+ * save nothing and have to be invalidated. */
+#include "libvirt_xml.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+#include <libxml/xpath.h>
+
+#include "xalloc.h"
+
+enum { XML_BYTES_MAX = 16 << 20 }; /* libvirt's own bound for one string on the wire */
+
+struct doc {
+	xmlDocPtr doc;
+	xmlXPathContextPtr xpath;
+};
+
+static void doc_close(struct doc *doc)
+{
+	if (doc->xpath)
+		xmlXPathFreeContext(doc->xpath);
+	if (doc->doc)
+		xmlFreeDoc(doc->doc);
+}
+#define DOC __attribute__((cleanup(doc_close))) struct doc
+
+static bool doc_open(struct doc *doc, const char *xml, const char *root, struct error *err)
+{
+	size_t length = xml ? strlen(xml) : 0;
+
+	*doc = (struct doc){ 0 };
+	if (length == 0 || length > XML_BYTES_MAX)
+		return error_set(err, ERR_INTERNAL, "libvirt sent %zu bytes of XML (1 to %d are read)", length, XML_BYTES_MAX);
+	doc->doc = xmlReadMemory(xml, (int)length, "libvirt.xml", NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	xmlNodePtr node = doc->doc ? xmlDocGetRootElement(doc->doc) : NULL;
+	if (!node || (root && strcmp((const char *)node->name, root) != 0))
+		return error_set(err, ERR_INTERNAL, "libvirt sent XML that is not a <%s>", root ? root : "document");
+	doc->xpath = xmlXPathNewContext(doc->doc);
+	assert(doc->xpath);
+	return true;
+}
+
+/* Nodes of the path below node (NULL = the document); never NULL. */
+static xmlXPathObjectPtr find(struct doc *doc, xmlNodePtr node, const char *path)
+{
+	doc->xpath->node = node ? node : xmlDocGetRootElement(doc->doc);
+	xmlXPathObjectPtr found = xmlXPathEval((const xmlChar *)path, doc->xpath);
+
+	assert(found && found->type == XPATH_NODESET);
+	return found;
+}
+
+static size_t count(const xmlXPathObject *found)
+{
+	return found->nodesetval ? (size_t)found->nodesetval->nodeNr : 0;
+}
+
+/* Content of the first match, or NULL. */
+static char *text(struct doc *doc, xmlNodePtr node, const char *path)
+{
+	xmlXPathObjectPtr found = find(doc, node, path);
+	char *copy = NULL;
+
+	if (count(found) > 0) {
+		xmlChar *content = xmlNodeGetContent(found->nodesetval->nodeTab[0]);
+		copy = xstrdup((const char *)content);
+		xmlFree(content);
+	}
+	xmlXPathFreeObject(found);
+	return copy;
+}
+
+static bool has(struct doc *doc, xmlNodePtr node, const char *path)
+{
+	xmlXPathObjectPtr found = find(doc, node, path);
+	bool any = count(found) > 0;
+
+	xmlXPathFreeObject(found);
+	return any;
+}
+
+static bool number(const char *words, uint64_t *ret)
+{
+	char *end;
+
+	if (!words || *words < '0' || *words > '9')
+		return false;
+	errno = 0;
+	uintmax_t value = strtoumax(words, &end, 10);
+	if (errno || *end)
+		return false;
+	*ret = value;
+	return true;
+}
+
+static void texts(struct doc *doc, const char *path, char ***ret, size_t *n)
+{
+	xmlXPathObjectPtr found = find(doc, NULL, path);
+
+	for (size_t i = 0; i < count(found); i++) {
+		xmlChar *content = xmlNodeGetContent(found->nodesetval->nodeTab[i]);
+		strings_add(ret, n, (const char *)content);
+		xmlFree(content);
+	}
+	xmlXPathFreeObject(found);
+}
+
+static uint64_t unit_bytes(const char *unit)
+{
+	static const struct {
+		const char *name;
+		uint64_t bytes;
+	} units[] = {
+		{ "b", 1 }, { "bytes", 1 }, { "KB", 1000 }, { "k", 1024 }, { "KiB", 1024 }, { "MB", 1000000 },
+		{ "M", 1 << 20 }, { "MiB", 1 << 20 }, { "GB", 1000000000 }, { "G", 1 << 30 }, { "GiB", 1 << 30 },
+	};
+
+	for (size_t i = 0; unit && i < sizeof units / sizeof *units; i++)
+		if (strcmp(unit, units[i].name) == 0)
+			return units[i].bytes;
+	return 1024; /* libvirt's default for memory */
+}
+
+static void read_disk(struct doc *doc, xmlNodePtr node, struct lv_xml_disk *disk)
+{
+	disk->target = text(doc, node, "./target/@dev");
+	disk->type = text(doc, node, "./@type");
+	disk->device = text(doc, node, "./@device");
+	disk->path = text(doc, node, "./source/@file | ./source/@dev");
+	disk->pool = text(doc, node, "./source/@pool");
+	disk->volume = text(doc, node, "./source/@volume");
+	disk->format = text(doc, node, "./driver/@type");
+	disk->has_source = has(doc, node, "./source[@file or @dev or @pool or @name or @protocol or @type]");
+	disk->is_readonly = has(doc, node, "./readonly");
+	disk->is_shareable = has(doc, node, "./shareable");
+	disk->is_transient = has(doc, node, "./transient");
+	disk->has_backing = has(doc, node, "./backingStore/source");
+	disk->has_mirror = has(doc, node, "./mirror");
+}
+
+static void disk_clear(struct lv_xml_disk *disk)
+{
+	free(disk->target);
+	free(disk->type);
+	free(disk->device);
+	free(disk->path);
+	free(disk->pool);
+	free(disk->volume);
+	free(disk->format);
+}
+
+/* Devices that libvirt or QEMU refuse to migrate; hostdevs and disks are judged elsewhere. */
+static char *unmovable_device(struct doc *doc)
+{
+	static const struct {
+		const char *path, *name;
+	} devices[] = {
+		{ "/domain/devices/filesystem/driver[@type='virtiofs']", "virtiofs" },
+		{ "/domain/devices/filesystem", "shared folder" },
+		{ "/domain/devices/shmem[model/@type='ivshmem' or @role='peer']", "ivshmem" },
+		{ "/domain/devices/interface[@type='vdpa']", "vDPA interface" },
+		{ "/domain/devices/interface[@type='hostdev']", "pass-through interface" },
+		{ "/domain/cpu/feature[@name='invtsc' and @policy='require'][not(/domain/clock/timer[@name='tsc']/@frequency)]",
+		  "invtsc without a fixed TSC frequency" },
+	};
+
+	for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
+		if (has(doc, NULL, devices[i].path))
+			return xstrdup(devices[i].name);
+	return NULL;
+}
+
+static void read_cpu(struct doc *doc, struct lv_xml_domain *domain)
+{
+	xmlXPathObjectPtr found = find(doc, NULL, "/domain/cpu");
+
+	if (count(found) > 0) {
+		xmlBufferPtr buffer = xmlBufferCreate();
+		xmlNodeDump(buffer, doc->doc, found->nodesetval->nodeTab[0], 0, 0);
+		domain->cpu = xstrdup((const char *)xmlBufferContent(buffer));
+		xmlBufferFree(buffer);
+	}
+	xmlXPathFreeObject(found);
+	domain->cpu_model = text(doc, NULL, "/domain/cpu/model");
+	domain->is_cpu_checked = has(doc, NULL, "/domain/cpu[@check='full' or @check='partial' or @match='strict']");
+}
+
+bool lv_xml_domain_read(const char *xml, struct lv_xml_domain *ret, struct error *err)
+{
+	struct lv_xml_domain domain = { 0 };
+	uint64_t value = 0;
+	DOC doc;
+
+	if (!doc_open(&doc, xml, "domain", err))
+		return false;
+	domain.name = text(&doc, NULL, "/domain/name");
+	domain.uuid = text(&doc, NULL, "/domain/uuid");
+	domain.type = text(&doc, NULL, "/domain/@type");
+	domain.arch = text(&doc, NULL, "/domain/os/type/@arch");
+	domain.machine = text(&doc, NULL, "/domain/os/type/@machine");
+	domain.emulator = text(&doc, NULL, "/domain/devices/emulator");
+	domain.unmovable_device = unmovable_device(&doc);
+	read_cpu(&doc, &domain);
+
+	char *words = text(&doc, NULL, "/domain/vcpu");
+	domain.vcpus = number(words, &value) && value < UINT32_MAX ? (uint32_t)value : 1;
+	free(words);
+	words = text(&doc, NULL, "/domain/memory");
+	char *unit = text(&doc, NULL, "/domain/memory/@unit");
+	domain.memory_bytes = number(words, &value) && value <= UINT64_MAX / unit_bytes(unit) ? value * unit_bytes(unit) : 0;
+	free(unit);
+	free(words);
+
+	xmlXPathObjectPtr found = find(&doc, NULL, "/domain/devices/disk");
+	domain.disks = xcalloc(count(found) + 1, sizeof *domain.disks);
+	for (; domain.n_disks < count(found); domain.n_disks++)
+		read_disk(&doc, found->nodesetval->nodeTab[domain.n_disks], &domain.disks[domain.n_disks]);
+	xmlXPathFreeObject(found);
+	texts(&doc, "/domain/devices/interface/source/@bridge[../../@type='bridge']"
+	      " | /domain/devices/interface/source/@network[../../@type='network']",
+	      &domain.interfaces, &domain.n_interfaces);
+	found = find(&doc, NULL, "/domain/devices/hostdev");
+	domain.n_hostdevs = (uint32_t)count(found);
+	xmlXPathFreeObject(found);
+	*ret = domain;
+	if (domain.name && domain.uuid)
+		return true;
+	lv_xml_domain_clear(ret);
+	*ret = (struct lv_xml_domain){ 0 };
+	return error_set(err, ERR_INTERNAL, "libvirt sent a <domain> without name or uuid");
+}
+
+void lv_xml_domain_clear(struct lv_xml_domain *domain)
+{
+	free(domain->name);
+	free(domain->uuid);
+	free(domain->type);
+	free(domain->arch);
+	free(domain->machine);
+	free(domain->emulator);
+	free(domain->cpu_model);
+	free(domain->cpu);
+	free(domain->unmovable_device);
+	for (size_t i = 0; i < domain->n_disks; i++)
+		disk_clear(&domain->disks[i]);
+	free(domain->disks);
+	for (size_t i = 0; i < domain->n_interfaces; i++)
+		free(domain->interfaces[i]);
+	free(domain->interfaces);
+	*domain = (struct lv_xml_domain){ 0 };
+}
+
+const char *lv_map(const struct name_map *map, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(map[i].from, name) == 0)
+			return map[i].to;
+	return name;
+}
+
+static xmlNodePtr child(xmlNodePtr node, const char *name)
+{
+	for (xmlNodePtr i = node->children; i; i = i->next)
+		if (i->type == XML_ELEMENT_NODE && strcmp((const char *)i->name, name) == 0)
+			return i;
+	return NULL;
+}
+
+static void drop_children(xmlNodePtr node, const char *name)
+{
+	for (xmlNodePtr i; (i = child(node, name)) != NULL;) {
+		xmlUnlinkNode(i);
+		xmlFreeNode(i);
+	}
+}
+
+static void set(xmlNodePtr node, const char *name, const char *value)
+{
+	xmlSetProp(node, (const xmlChar *)name, (const xmlChar *)value);
+}
+
+/* Points a disk at its place on the target. A volume keeps being named by pool and volume; a file or device
+ * becomes the path that the target's pool gave. */
+static bool edit_disk(xmlNodePtr node, const struct hv_disk *disk, struct error *err)
+{
+	xmlNodePtr source = child(node, "source");
+	xmlChar *type = xmlGetProp(node, (const xmlChar *)"type");
+	bool is_volume = type && strcmp((const char *)type, "volume") == 0;
+
+	xmlFree(type);
+	if (!source)
+		return error_set(err, ERR_GUEST_DISK, "disk %s has no source in the guest's XML", disk->target);
+	/* A full copy has no backing file, and the index numbers belong to the source's chain. */
+	drop_children(node, "backingStore");
+	drop_children(node, "mirror");
+	xmlUnsetProp(source, (const xmlChar *)"index");
+	/* Labels and reservations speak of the old image. */
+	drop_children(source, "seclabel");
+	if (is_volume) {
+		set(source, "pool", disk->target_pool);
+		set(source, "volume", disk->target_volume);
+		return true;
+	}
+	if (!disk->target_path)
+		return error_set(err, ERR_GUEST_DISK, "disk %s: its path on the target is not known", disk->target);
+	set(node, "type", "file");
+	xmlUnsetProp(source, (const xmlChar *)"dev");
+	set(source, "file", disk->target_path);
+	return true;
+}
+
+static bool edit_disks(struct doc *doc, const struct hv_disk *disks, size_t n, struct error *err)
+{
+	xmlXPathObjectPtr found = find(doc, NULL, "/domain/devices/disk");
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < n; i++) {
+		xmlNodePtr node = NULL;
+		for (size_t k = 0; k < count(found) && !node; k++) {
+			char *target = text(doc, found->nodesetval->nodeTab[k], "./target/@dev");
+			if (target && strcmp(target, disks[i].target) == 0)
+				node = found->nodesetval->nodeTab[k];
+			free(target);
+		}
+		ok = node ? edit_disk(node, &disks[i], err) :
+			    error_set(err, ERR_GUEST_DISK, "the guest has no disk %s any more", disks[i].target);
+	}
+	xmlXPathFreeObject(found);
+	return ok;
+}
+
+static void edit_interfaces(struct doc *doc, const struct name_map *nets, size_t n)
+{
+	static const struct {
+		const char *path, *name;
+	} kinds[] = {
+		{ "/domain/devices/interface[@type='bridge']/source[@bridge]", "bridge" },
+		{ "/domain/devices/interface[@type='network']/source[@network]", "network" },
+	};
+
+	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+		xmlXPathObjectPtr found = find(doc, NULL, kinds[k].path);
+		for (size_t i = 0; i < count(found); i++) {
+			xmlNodePtr node = found->nodesetval->nodeTab[i];
+			xmlChar *name = xmlGetProp(node, (const xmlChar *)kinds[k].name);
+			const char *to = lv_map(nets, n, (const char *)name);
+			if (to != (const char *)name)
+				set(node, kinds[k].name, to);
+			xmlFree(name);
+			/* A port belongs to the source's network; the target makes its own. */
+			if (k == 1) {
+				xmlUnsetProp(node, (const xmlChar *)"portid");
+				xmlUnsetProp(node, (const xmlChar *)"bridge");
+			}
+		}
+		xmlXPathFreeObject(found);
+	}
+}
+
+static void drop_tag_element(struct doc *doc)
+{
+	xmlXPathObjectPtr found = find(doc, NULL, "/domain/metadata/*[namespace-uri()='" LV_TAG_URI "']");
+
+	for (size_t i = 0; i < count(found); i++) {
+		xmlUnlinkNode(found->nodesetval->nodeTab[i]);
+		xmlFreeNode(found->nodesetval->nodeTab[i]);
+		found->nodesetval->nodeTab[i] = NULL;
+	}
+	xmlXPathFreeObject(found);
+}
+
+static char *doc_text(struct doc *doc)
+{
+	xmlChar *memory = NULL;
+	int size = 0;
+
+	xmlDocDumpMemory(doc->doc, &memory, &size);
+	assert(memory);
+	char *copy = xstrdup((const char *)memory);
+	xmlFree(memory);
+	return copy;
+}
+
+char *lv_xml_for_target(const char *xml, const struct hv_disk *disks, size_t n_disks,
+			const struct name_map *nets, size_t n_nets, bool drop_tag, struct error *err)
+{
+	DOC doc;
+
+	if (!doc_open(&doc, xml, "domain", err) || !edit_disks(&doc, disks, n_disks, err))
+		return NULL;
+	edit_interfaces(&doc, nets, n_nets);
+	if (drop_tag)
+		drop_tag_element(&doc);
+	return doc_text(&doc);
+}
+
+/* Built as a tree, not with printf: names may hold any character. */
+char *lv_xml_tag(const struct job_tag *tag)
+{
+	char digits[24];
+	DOC doc = { .doc = xmlNewDoc((const xmlChar *)"1.0") };
+	xmlNodePtr root = xmlNewNode(NULL, (const xmlChar *)"job");
+
+	xmlDocSetRootElement(doc.doc, root);
+	set(root, "run", tag->run);
+	snprintf(digits, sizeof digits, "%" PRIu64, tag->move);
+	set(root, "move", digits);
+	snprintf(digits, sizeof digits, "%" PRIu64, tag->epoch);
+	set(root, "epoch", digits);
+	set(root, "target", tag->target);
+	/* libvirt wants the element alone, without a declaration. */
+	xmlBufferPtr buffer = xmlBufferCreate();
+	xmlNodeDump(buffer, doc.doc, root, 0, 0);
+	char *copy = xstrdup((const char *)xmlBufferContent(buffer));
+	xmlBufferFree(buffer);
+	return copy;
+}
+
+static bool copy_bounded(char *ret, size_t size, const char *words)
+{
+	if (!words || strlen(words) >= size)
+		return false;
+	memcpy(ret, words, strlen(words) + 1);
+	return true;
+}
+
+bool lv_xml_tag_read(const char *xml, struct job_tag *ret)
+{
+	struct job_tag tag = { 0 };
+	DOC doc;
+
+	if (!doc_open(&doc, xml, "job", NULL))
+		return false;
+	char *run = text(&doc, NULL, "./@run"), *target = text(&doc, NULL, "./@target");
+	char *move = text(&doc, NULL, "./@move"), *epoch = text(&doc, NULL, "./@epoch");
+	bool ok = copy_bounded(tag.run, sizeof tag.run, run) && copy_bounded(tag.target, sizeof tag.target, target) &&
+		  number(move, &tag.move) && number(epoch, &tag.epoch);
+	free(run);
+	free(target);
+	free(move);
+	free(epoch);
+	if (ok)
+		*ret = tag;
+	return ok;
+}
+
+char *lv_xml_volume(const char *name, enum disk_format format, uint64_t capacity_bytes)
+{
+	char digits[24];
+	DOC doc = { .doc = xmlNewDoc((const xmlChar *)"1.0") };
+	xmlNodePtr root = xmlNewNode(NULL, (const xmlChar *)"volume");
+
+	assert(format != DISK_OTHER);
+	xmlDocSetRootElement(doc.doc, root);
+	xmlNewTextChild(root, NULL, (const xmlChar *)"name", (const xmlChar *)name);
+	snprintf(digits, sizeof digits, "%" PRIu64, capacity_bytes);
+	xmlNodePtr capacity = xmlNewTextChild(root, NULL, (const xmlChar *)"capacity", (const xmlChar *)digits);
+	set(capacity, "unit", "bytes");
+	xmlNewTextChild(root, NULL, (const xmlChar *)"allocation", (const xmlChar *)"0");
+	xmlNodePtr target = xmlNewChild(root, NULL, (const xmlChar *)"target", NULL);
+	set(xmlNewChild(target, NULL, (const xmlChar *)"format", NULL), "type", format == DISK_QCOW2 ? "qcow2" : "raw");
+	if (format == DISK_QCOW2)
+		xmlNewTextChild(target, NULL, (const xmlChar *)"compat", (const xmlChar *)"1.1");
+	return doc_text(&doc);
+}
+
+/* Pools whose storage is somewhere else are the same pool wherever their definition says the same place. */
+static char *share_id(struct doc *doc, const char *kind)
+{
+	static const char *const shared[] = { "netfs", "iscsi", "iscsi-direct", "rbd", "gluster", "sheepdog" };
+	bool is_shared = false;
+
+	for (size_t i = 0; kind && i < sizeof shared / sizeof *shared; i++)
+		is_shared = is_shared || strcmp(kind, shared[i]) == 0;
+	if (!is_shared)
+		return NULL;
+	char *host = text(doc, NULL, "/pool/source/host/@name"), *port = text(doc, NULL, "/pool/source/host/@port");
+	char *dir = text(doc, NULL, "/pool/source/dir/@path"), *device = text(doc, NULL, "/pool/source/device/@path");
+	char *name = text(doc, NULL, "/pool/source/name");
+	char *id = NULL;
+	if (host)
+		id = xprintf("%s:%s:%s:%s:%s:%s", kind, host, port ? port : "", dir ? dir : "", device ? device : "",
+			     name ? name : "");
+	free(host);
+	free(port);
+	free(dir);
+	free(device);
+	free(name);
+	return id;
+}
+
+bool lv_xml_pool_read(const char *xml, struct lv_xml_pool *ret, struct error *err)
+{
+	DOC doc;
+
+	if (!doc_open(&doc, xml, "pool", err))
+		return false;
+	ret->kind = text(&doc, NULL, "/pool/@type");
+	ret->path = text(&doc, NULL, "/pool/target/path");
+	ret->share_id = share_id(&doc, ret->kind);
+	return true;
+}
+
+void lv_xml_pool_clear(struct lv_xml_pool *pool)
+{
+	free(pool->kind);
+	free(pool->path);
+	free(pool->share_id);
+	*pool = (struct lv_xml_pool){ 0 };
+}
+
+char *lv_xml_text(const char *xml, const char *xpath)
+{
+	DOC doc;
+
+	return doc_open(&doc, xml, NULL, NULL) ? text(&doc, NULL, xpath) : NULL;
+}
+
+void lv_xml_texts(const char *xml, const char *xpath, char ***ret, size_t *n)
+{
+	DOC doc;
+
+	if (doc_open(&doc, xml, NULL, NULL))
+		texts(&doc, xpath, ret, n);
+}

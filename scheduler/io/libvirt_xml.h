@@ -1,0 +1,69 @@
+/* Reading and editing libvirt's XML with libxml2. Pure: text in, values and text out.
+ * No network access and no external entities, since the text comes from other machines.
+ * Returned strings are the caller's; free them with free. */
+#ifndef DROVER_LIBVIRT_XML_H
+#define DROVER_LIBVIRT_XML_H
+
+#include "drover/hypervisor.h"
+#include "drover/plan.h"
+
+#define LV_TAG_URI "urn:drover:job:1"
+#define LV_TAG_KEY "drover"
+
+struct lv_xml_disk {
+	char *target;
+	char *type;   /* file, block, volume, network, ... */
+	char *device; /* disk, cdrom, floppy, lun */
+	char *path;   /* file= or dev=; NULL otherwise */
+	char *pool, *volume; /* type volume */
+	char *format; /* driver type; NULL = unknown */
+	bool has_source, is_readonly, is_shareable, is_transient, has_backing, has_mirror;
+};
+
+struct lv_xml_domain {
+	char *name, *uuid, *type, *arch, *machine, *emulator;
+	char *cpu_model; /* NULL = none named */
+	char *cpu;       /* the whole element; NULL = none */
+	bool is_cpu_checked; /* libvirt itself holds the target to this CPU */
+	uint32_t vcpus;
+	uint64_t memory_bytes;
+	struct lv_xml_disk *disks;
+	size_t n_disks;
+	char **interfaces; /* bridge or network names */
+	size_t n_interfaces;
+	uint32_t n_hostdevs;
+	char *unmovable_device; /* the first device that libvirt cannot migrate: "virtiofs", "ivshmem"; NULL = none */
+};
+
+bool lv_xml_domain_read(const char *xml, struct lv_xml_domain *ret, struct error *err);
+void lv_xml_domain_clear(struct lv_xml_domain *domain);
+
+/* The domain as it has to be on the target: disks at their target_path, backing chains dropped (the copy
+ * is a full one), networks and bridges renamed, and without our tag when `drop_tag`. NULL with err set, also when a
+ * listed disk is not in the XML. */
+char *lv_xml_for_target(const char *xml, const struct hv_disk *disks, size_t n_disks,
+			const struct name_map *nets, size_t n_nets, bool drop_tag, struct error *err);
+
+/* The element kept in a guest's metadata, and back. */
+char *lv_xml_tag(const struct job_tag *tag);
+bool lv_xml_tag_read(const char *xml, struct job_tag *ret);
+
+/* A new sparse volume. */
+char *lv_xml_volume(const char *name, enum disk_format format, uint64_t capacity_bytes);
+
+struct lv_xml_pool {
+	char *kind;     /* dir, netfs, ... */
+	char *path;     /* NULL = none */
+	char *share_id; /* equal on two hosts = the same storage; NULL = local */
+};
+bool lv_xml_pool_read(const char *xml, struct lv_xml_pool *ret, struct error *err);
+void lv_xml_pool_clear(struct lv_xml_pool *pool);
+
+/* The host's CPU model from capabilities; the text of /some/path in general: NULL when absent. */
+char *lv_xml_text(const char *xml, const char *xpath);
+/* Every text that the path finds, appended. */
+void lv_xml_texts(const char *xml, const char *xpath, char ***texts, size_t *n);
+
+const char *lv_map(const struct name_map *map, size_t n, const char *name);
+
+#endif
