@@ -259,6 +259,19 @@ static void handle(struct engine *engine, const struct event *event, struct acti
 	}
 }
 
+/* Hosts that were down when the inventory was made have been down since the first event, for all we know. */
+static void begin_clock(struct engine *engine)
+{
+	size_t i;
+
+	if (engine->is_begun)
+		return;
+	engine->is_begun = true;
+	for (i = 0; i < engine->inventory->n_hosts; i++)
+		if (!engine->inventory->hosts[i].reachable)
+			engine->loads[i].down_since_ms = engine->now_ms;
+}
+
 void engine_step(struct engine *engine, const struct event *event, struct actions *ret_actions)
 {
 	*ret_actions = (struct actions){0};
@@ -266,6 +279,7 @@ void engine_step(struct engine *engine, const struct event *event, struct action
 	if (event->now_ms > engine->now_ms)
 		engine->now_ms = event->now_ms;
 	engine->wall_ms = event->wall_ms;
+	begin_clock(engine);
 	engine->n_ops = engine->n_requests = 0;
 	handle(engine, event, ret_actions);
 	tick(engine);

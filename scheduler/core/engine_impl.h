@@ -135,7 +135,7 @@ struct engine {
 	uint64_t next_batch_id, next_move_id;
 	uint32_t next_request;
 	uint64_t next_sequence;
-	bool is_stopping;
+	bool is_begun, is_stopping;
 
 	struct batch *batches;
 	size_t n_batches;

@@ -1,0 +1,106 @@
+/* The views of what runs: rates, what is left, how long it will take, why something waits. */
+#include <stdlib.h>
+
+#include "engine_impl.h"
+#include "xalloc.h"
+
+static uint64_t total_of(const struct move *move)
+{
+	uint64_t seen = move->stats.disk_total_bytes + move->record.planned_bytes -
+		(move->planned_disk_bytes < move->record.planned_bytes ? move->planned_disk_bytes : move->record.planned_bytes);
+
+	return move->stats.disk_total_bytes > 0 ? seen : move->record.planned_bytes;
+}
+
+/* In the memory phase the hypervisor knows what is left, re-dirtied pages included; before it, the plan does. */
+static uint64_t remaining_of(const struct move *move)
+{
+	uint64_t total = total_of(move);
+
+	if (move_state_is_end(move->record.state) || move->record.state == MOVE_VERIFYING ||
+		move->record.state == MOVE_CLEANUP)
+		return 0;
+	if (move->stats_ms != 0 && move->stats.phase == HV_PHASE_MEMORY)
+		return move->stats.memory_remaining_bytes;
+	if (move->stats_ms != 0 && move->stats.phase == HV_PHASE_DISKS)
+		return total > move->progress_bytes ? total - move->progress_bytes : 0;
+	return total;
+}
+
+static void range(const struct engine *engine, int64_t middle_ms, int64_t *ret_low_ms, int64_t *ret_ms, int64_t *ret_high_ms)
+{
+	int64_t half = middle_ms * engine->options.plan.range_milli / 1000;
+
+	*ret_low_ms = middle_ms - half;
+	*ret_ms = middle_ms;
+	*ret_high_ms = middle_ms + half;
+}
+
+static uint64_t rate_for(const struct engine *engine, const struct move *move)
+{
+	uint64_t rate = move->rate_bytes_per_s;
+
+	if (rate == 0 || move->granted_bytes_per_s != 0)
+		rate = move->record.planned_rate_bytes_per_s;
+	(void)engine;
+	return rate != 0 ? rate : 1;
+}
+
+void engine_move_live(const struct engine *engine, size_t i, struct move_live *ret_live)
+{
+	const struct move *move = &engine->moves[i];
+
+	*ret_live = (struct move_live){
+		.phase = move->stats.phase,
+		.total_bytes = total_of(move),
+		.remaining_bytes = remaining_of(move),
+		.rate_bytes_per_s = move->active_at != INDEX_NONE ? move->rate_bytes_per_s : 0,
+		.granted_bytes_per_s = move->granted_bytes_per_s,
+		.dirty_rate_bytes_per_s = move->stats.dirty_rate_bytes_per_s,
+		.eta_low_ms = -1, .eta_ms = -1, .eta_high_ms = -1,
+	};
+	if (move_state_is_on_wire(move->record.state) && move->granted_bytes_per_s == 0 && move->rate_bytes_per_s > 0)
+		range(engine, (int64_t)(ret_live->remaining_bytes * 1000 / move->rate_bytes_per_s), &ret_live->eta_low_ms,
+			&ret_live->eta_ms, &ret_live->eta_high_ms);
+	if (move->is_waiting)
+		admission_check(engine, move, &ret_live->waiting);
+	else if (move->record.state == MOVE_UNKNOWN)
+		error_set(&ret_live->waiting, ERR_WAIT_RECONCILE, "%s and %s are asked where guest %s runs",
+			move->record.source, move->record.target, move->record.guest);
+	if (move->is_waiting && ret_live->waiting.code == ERR_NONE)
+		error_set(&ret_live->waiting, ERR_WAIT_TURN, "it starts next");
+}
+
+/* The most loaded link decides: what is left on it over what it carries. */
+void engine_batch_eta(const struct engine *engine, uint64_t batch, int64_t *ret_low_ms, int64_t *ret_ms, int64_t *ret_high_ms)
+{
+	uint64_t *loads = xcalloc(engine->n_links, sizeof *loads);
+	int64_t longest_ms = 0;
+	bool is_over = true;
+	size_t i, j;
+
+	for (i = 0; i < engine->n_moves; i++) {
+		const struct move *move = &engine->moves[i];
+		uint64_t time_ms;
+
+		if (move->record.batch != batch || move_state_is_end(move->record.state))
+			continue;
+		is_over = false;
+		time_ms = remaining_of(move) * 1000 / rate_for(engine, move);
+		for (j = 0; j < LINKS_OF_MOVE; j++) {
+			uint64_t *load = move->links[j] != INDEX_NONE ? &loads[move->links[j]] : NULL;
+
+			if (load == NULL)
+				continue;
+			*load += time_ms;
+			if ((int64_t)*load > longest_ms)
+				longest_ms = (int64_t)*load;
+		}
+	}
+	free(loads);
+	*ret_low_ms = *ret_ms = *ret_high_ms = -1;
+	if (is_over)
+		*ret_low_ms = *ret_ms = *ret_high_ms = 0;
+	else
+		range(engine, longest_ms + engine->options.plan.finish_ms, ret_low_ms, ret_ms, ret_high_ms);
+}

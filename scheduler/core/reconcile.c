@@ -1,0 +1,382 @@
+/* Reconcile: where does the guest run? The only way out of UNKNOWN, and the check behind
+ * every success. Both hosts are asked; the pair of answers is looked up in one table.
+ *
+ * "Cannot reach" is never "absent": with one side silent nothing is concluded that could lose
+ * or double a guest. The table is that of the facts on libvirt's migration protocol: a source
+ * whose migration is past its switchover stays paused, and which side may run is decided by
+ * what the target really does, never by the error a client got.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine_impl.h"
+
+enum {
+	DELAY_MAX_MS = 30000,
+	SETTLE_MS = 1500,        /* a request of a killed manager reaches its libvirtd within this, or never */
+	ORPHAN_MS = 60000,       /* twice libvirt's keepalive: autodestroy has had its chance */
+	SWITCH_ASK_MS = 250,
+};
+
+/* What one side was seen to be, as bits so that a rule can name several. */
+enum seen {
+	SEEN_SILENT = 1 << 0,            /* unreachable: nothing is known */
+	SEEN_ABSENT = 1 << 1,
+	SEEN_SHUTOFF = 1 << 2,
+	SEEN_MIGRATED = 1 << 3,          /* shut off because it was migrated away */
+	SEEN_ACTIVE = 1 << 4,            /* runs (or is paused by its owner), no migration */
+	SEEN_ACTIVE_OUT = 1 << 5,        /* runs, with an outgoing migration */
+	SEEN_PAUSED = 1 << 6,            /* paused by a migration that is over */
+	SEEN_PAUSED_JOB = 1 << 7,        /* paused by a migration that is under way */
+	SEEN_HANDOVER = 1 << 8,          /* paused on the target as we asked: waits for our resume */
+	SEEN_POSTCOPY = 1 << 9,
+	SEEN_POSTCOPY_FAILED = 1 << 10,
+	SEEN_GONE = SEEN_ABSENT | SEEN_SHUTOFF,
+	SEEN_LEFT = SEEN_ABSENT | SEEN_MIGRATED,
+	SEEN_ANY = (1 << 11) - 1,
+};
+
+enum verdict_kind {
+	VERDICT_ASK_AGAIN,
+	VERDICT_IN_FLIGHT,
+	VERDICT_SWITCHING,
+	VERDICT_NOT_MOVED,
+	VERDICT_ORPHAN,
+	VERDICT_SPLIT_BRAIN,
+	VERDICT_CONFIRM_LOST,
+	VERDICT_RESUME_SOURCE,
+	VERDICT_MOVED,
+	VERDICT_RESUME_TARGET,
+	VERDICT_POSTCOPY,
+	VERDICT_GUEST_STOPPED,
+	VERDICT_GUEST_GONE,
+	VERDICT_COUNT
+};
+
+/* First match wins. Every row is one line of the decision table; what is in no row is asked again. */
+static const struct rule_row {
+	unsigned source, target;
+	enum verdict_kind verdict;
+	const char *text;
+} rows[] = {
+	{SEEN_POSTCOPY | SEEN_POSTCOPY_FAILED, SEEN_ANY, VERDICT_POSTCOPY, "in post-copy: neither side is touched"},
+	{SEEN_ANY, SEEN_POSTCOPY | SEEN_POSTCOPY_FAILED, VERDICT_POSTCOPY, "in post-copy: neither side is touched"},
+	{SEEN_PAUSED_JOB, SEEN_ANY, VERDICT_SWITCHING, "the switchover is under way"},
+	{SEEN_ACTIVE_OUT, SEEN_GONE | SEEN_PAUSED | SEEN_PAUSED_JOB | SEEN_SILENT, VERDICT_IN_FLIGHT, "the copy is under way"},
+	{SEEN_ACTIVE, SEEN_GONE | SEEN_MIGRATED, VERDICT_NOT_MOVED, "runs on the source, not on the target"},
+	{SEEN_ACTIVE, SEEN_PAUSED | SEEN_PAUSED_JOB | SEEN_HANDOVER, VERDICT_ORPHAN, "runs on the source; a paused copy is on the target"},
+	{SEEN_ACTIVE, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_SPLIT_BRAIN, "runs on both hosts"},
+	{SEEN_PAUSED, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_CONFIRM_LOST, "runs on the target; the source is paused and stale"},
+	{SEEN_PAUSED, SEEN_HANDOVER, VERDICT_CONFIRM_LOST, "handed over; the source is paused and stale"},
+	{SEEN_PAUSED, SEEN_GONE, VERDICT_RESUME_SOURCE, "paused on the source, not on the target"},
+	{SEEN_LEFT | SEEN_SHUTOFF, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_MOVED, "runs on the target, not on the source"},
+	{SEEN_LEFT | SEEN_SHUTOFF, SEEN_HANDOVER, VERDICT_RESUME_TARGET, "handed over and waiting for its resume"},
+	{SEEN_LEFT, SEEN_SHUTOFF, VERDICT_MOVED, "was moved, and shut down on the target since"},
+	{SEEN_SHUTOFF, SEEN_GONE, VERDICT_GUEST_STOPPED, "was shut down on the source"},
+	{SEEN_LEFT, SEEN_GONE, VERDICT_GUEST_GONE, "runs on neither host"},
+};
+
+static bool is_ours(const struct engine *engine, const struct move *move, const struct hv_where *where)
+{
+	return where->has_tag && where->job_tag.move == move->record.id && strcmp(where->job_tag.run, engine->run) == 0;
+}
+
+static enum seen seen_paused(const struct move *move, const struct hv_where *where, enum side side)
+{
+	switch (where->pause_reason) {
+	case HV_PAUSE_MIGRATION:
+		return where->job == HV_JOB_OUT || where->job == HV_JOB_IN ? SEEN_PAUSED_JOB : SEEN_PAUSED;
+	case HV_PAUSE_POSTCOPY:
+		return SEEN_POSTCOPY;
+	case HV_PAUSE_POSTCOPY_FAILED:
+		return SEEN_POSTCOPY_FAILED;
+	case HV_PAUSE_NONE:
+	case HV_PAUSE_USER:
+	case HV_PAUSE_IOERROR:
+	case HV_PAUSE_OTHER:
+		break;
+	}
+	if (side == SIDE_TARGET && move->record.handover_paused && !move->record.was_paused &&
+		where->pause_reason == HV_PAUSE_USER)
+		return SEEN_HANDOVER;
+	return where->job == HV_JOB_OUT ? SEEN_ACTIVE_OUT : SEEN_ACTIVE;
+}
+
+static enum seen seen_of(const struct move *move, enum side side)
+{
+	const struct sighting *sighting = &move->reconcile.sides[side];
+	const struct hv_where *where = &sighting->where;
+
+	if (!sighting->is_answered || sighting->is_unreachable)
+		return SEEN_SILENT;
+	switch (where->presence) {
+	case HV_ABSENT:
+		return SEEN_ABSENT;
+	case HV_SHUTOFF:
+		return where->shutoff_by_migration ? SEEN_MIGRATED : SEEN_SHUTOFF;
+	case HV_RUNNING:
+		if (where->postcopy)
+			return SEEN_POSTCOPY;
+		return where->job == HV_JOB_OUT ? SEEN_ACTIVE_OUT : SEEN_ACTIVE;
+	case HV_PAUSED:
+		break;
+	}
+	return seen_paused(move, where, side);
+}
+
+static const struct rule_row *look_up(enum seen source, enum seen target)
+{
+	static const struct rule_row again = {SEEN_ANY, SEEN_ANY, VERDICT_ASK_AGAIN, "the answers are not conclusive"};
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof *rows; i++)
+		if ((rows[i].source & source) != 0 && (rows[i].target & target) != 0)
+			return &rows[i];
+	return &again;
+}
+
+static void ask_at(struct move *move, int64_t at_ms)
+{
+	move->reconcile.next_ms = at_ms;
+}
+
+static void ask_later(struct engine *engine, struct move *move)
+{
+	struct reconcile *reconcile = &move->reconcile;
+
+	ask_at(move, engine->now_ms + reconcile->delay_ms);
+	reconcile->delay_ms = reconcile->delay_ms * 2 > DELAY_MAX_MS ? DELAY_MAX_MS : reconcile->delay_ms * 2;
+}
+
+static void ask(struct engine *engine, struct move *move)
+{
+	size_t i;
+
+	ask_at(move, TIME_NEVER);
+	for (i = 0; i < SIDES; i++) {
+		move->reconcile.sides[i] = (struct sighting){.is_asked = true};
+		move_request(engine, move, HV_WHERE, (enum side)i);
+	}
+}
+
+void reconcile_begin(struct engine *engine, struct move *move)
+{
+	bool must_settle = move->reconcile.must_settle;
+
+	move->reconcile = (struct reconcile){
+		.delay_ms = engine->options.reconcile_interval_ms,
+		.last_verdict = VERDICT_COUNT,
+		.since_ms = engine->now_ms,
+		.must_settle = must_settle,
+	};
+	move->fix_tries = 0;
+	move->is_undoing = false;
+	ask(engine, move);
+}
+
+/* Some verdicts have to be seen twice with time in between: an answer is a moment of the past, and
+ * a request of an earlier life or the end of a job may still be on its way. */
+static bool is_settled(struct engine *engine, struct move *move, enum verdict_kind verdict)
+{
+	struct reconcile *reconcile = &move->reconcile;
+
+	if (reconcile->last_verdict != (uint32_t)verdict) {
+		reconcile->last_verdict = verdict;
+		reconcile->same_verdicts = 0;
+	}
+	if (++reconcile->same_verdicts > 1)
+		return true;
+	ask_at(move, engine->now_ms + SETTLE_MS);
+	return false;
+}
+
+static void repair(struct engine *engine, struct move *move, enum hv_kind kind, enum side side, const char *why)
+{
+	engine_audit(engine, &engine->batches[move->batch], move, "", "", "%s on %s: %s %s", hv_kind_name(kind),
+		side == SIDE_SOURCE ? move->record.source : move->record.target, move->record.guest, why);
+	move->fix_tries++;
+	move_request(engine, move, kind, side);
+}
+
+/* A success that turned out to be none goes through UNKNOWN like every failure. */
+static void leave_verifying(struct engine *engine, struct move *move, const struct error *why)
+{
+	if (move->record.state == MOVE_VERIFYING)
+		move_set_state(engine, move, MOVE_UNKNOWN, "%s", why->message);
+}
+
+/* The target ran first and the source's memory is stale: the target is kept. First the source is
+ * stopped from doing harm, then ended. A copy that is not ours is nobody's to end. */
+static void split_brain(struct engine *engine, struct move *move, const char *text)
+{
+	struct error why;
+
+	if (!is_ours(engine, move, &move->reconcile.sides[SIDE_TARGET].where)) {
+		error_set(&why, ERR_SPLIT_BRAIN, "guest %s runs on %s and on %s, and the copy on %s is not of this move",
+			move->record.guest, move->record.source, move->record.target, move->record.target);
+		error_hint(&why, "decide by hand which copy is right and destroy the other");
+		leave_verifying(engine, move, &why);
+		move_end(engine, move, MOVE_FAILED, &why);
+		return;
+	}
+	repair(engine, move, move->fix_tries % 2 == 0 ? HV_SUSPEND : HV_DESTROY, SIDE_SOURCE, text);
+}
+
+static void orphan(struct engine *engine, struct move *move, const char *text)
+{
+	if (engine->now_ms - move->reconcile.since_ms < ORPHAN_MS)
+		ask_later(engine, move);
+	else if (is_ours(engine, move, &move->reconcile.sides[SIDE_TARGET].where))
+		repair(engine, move, HV_DESTROY, SIDE_TARGET, text);
+	else
+		ask_later(engine, move);
+}
+
+static void not_moved(struct engine *engine, struct move *move)
+{
+	if (move->reconcile.must_settle && !is_settled(engine, move, VERDICT_NOT_MOVED))
+		return;
+	move->reconcile.must_settle = false;
+	if (move->record.state == MOVE_VERIFYING) {
+		error_set(&move->failure, ERR_VERIFY_FAILED, "guest %s was said to have moved, but runs on %s",
+			move->record.guest, move->record.source);
+		leave_verifying(engine, move, &move->failure);
+	}
+	move->pending[HV_MIGRATE] = 0;
+	finish_not_moved(engine, move);
+}
+
+static void moved(struct engine *engine, struct move *move, const char *text)
+{
+	move->reconcile.must_settle = false;
+	move->pending[HV_MIGRATE] = 0;
+	if (move->record.state == MOVE_UNKNOWN)
+		move_set_state(engine, move, MOVE_VERIFYING, "%s", text);
+	bandwidth_release(engine, move);
+	finish_moved(engine, move);
+}
+
+static void ended(struct engine *engine, struct move *move, enum verdict_kind verdict, const char *text)
+{
+	struct error why;
+
+	if (!is_settled(engine, move, verdict))
+		return;
+	error_set(&why, verdict == VERDICT_GUEST_STOPPED ? ERR_GUEST_NOT_RUNNING : ERR_GUEST_GONE, "guest %s %s (%s, %s)",
+		move->record.guest, text, move->record.source, move->record.target);
+	leave_verifying(engine, move, &why);
+	if (verdict == VERDICT_GUEST_STOPPED) {
+		move->failure = why;
+		finish_not_moved(engine, move);
+	} else {
+		move_end(engine, move, MOVE_FAILED, &why); /* its disks are touched by nobody */
+	}
+}
+
+static void act(struct engine *engine, struct move *move, const struct rule_row *row)
+{
+	switch (row->verdict) {
+	case VERDICT_ASK_AGAIN:
+	case VERDICT_POSTCOPY:
+	case VERDICT_COUNT:
+		ask_later(engine, move);
+		break;
+	case VERDICT_SWITCHING:
+		ask_at(move, engine->now_ms + SWITCH_ASK_MS);
+		break;
+	case VERDICT_IN_FLIGHT:
+		if (move->record.state == MOVE_UNKNOWN)
+			run_adopt(engine, move, false);
+		else
+			ask_later(engine, move);
+		break;
+	case VERDICT_NOT_MOVED:
+		not_moved(engine, move);
+		break;
+	case VERDICT_ORPHAN:
+		orphan(engine, move, row->text);
+		break;
+	case VERDICT_SPLIT_BRAIN:
+		split_brain(engine, move, row->text);
+		break;
+	case VERDICT_CONFIRM_LOST:
+		if (is_settled(engine, move, row->verdict))
+			repair(engine, move, HV_DESTROY, SIDE_SOURCE, row->text);
+		break;
+	case VERDICT_RESUME_SOURCE:
+		if (is_settled(engine, move, row->verdict))
+			repair(engine, move, HV_RESUME, SIDE_SOURCE, row->text);
+		break;
+	case VERDICT_RESUME_TARGET:
+		repair(engine, move, HV_RESUME, SIDE_TARGET, row->text);
+		break;
+	case VERDICT_MOVED:
+		moved(engine, move, row->text);
+		break;
+	case VERDICT_GUEST_STOPPED:
+	case VERDICT_GUEST_GONE:
+		ended(engine, move, row->verdict, row->text);
+		break;
+	}
+}
+
+static bool is_asking(const struct move *move)
+{
+	return move->record.state == MOVE_UNKNOWN || move->record.state == MOVE_VERIFYING;
+}
+
+static void judge(struct engine *engine, struct move *move)
+{
+	enum seen source = seen_of(move, SIDE_SOURCE), target = seen_of(move, SIDE_TARGET);
+	const struct rule_row *row = look_up(source, target);
+
+	if (row->verdict != move->reconcile.last_verdict)
+		engine_audit(engine, &engine->batches[move->batch], move, "", "", "%s %s: source %s, target %s",
+			move->record.guest, row->text,
+			source == SEEN_SILENT ? "silent" : hv_presence_name(move->reconcile.sides[SIDE_SOURCE].where.presence),
+			target == SEEN_SILENT ? "silent" : hv_presence_name(move->reconcile.sides[SIDE_TARGET].where.presence));
+	if (row->verdict != VERDICT_NOT_MOVED && row->verdict != VERDICT_CONFIRM_LOST &&
+		row->verdict != VERDICT_RESUME_SOURCE && row->verdict != VERDICT_GUEST_STOPPED &&
+		row->verdict != VERDICT_GUEST_GONE)
+		move->reconcile.last_verdict = row->verdict;
+	act(engine, move, row);
+}
+
+void reconcile_reply(struct engine *engine, struct move *move, const struct hv_reply *reply, enum side side)
+{
+	struct sighting *sighting = &move->reconcile.sides[side];
+
+	if (!is_asking(move) || move->is_undoing)
+		return;
+	if (reply->kind != HV_WHERE) {
+		/* A repair was tried; what it did is seen by asking, not by its answer. */
+		ask_at(move, reply->error.code == ERR_NONE ? engine->now_ms : engine->now_ms + move->reconcile.delay_ms);
+		return;
+	}
+	sighting->is_asked = false;
+	sighting->is_answered = true;
+	sighting->is_unreachable = reply->error.code != ERR_NONE;
+	sighting->where = reply->where;
+	if (!move->reconcile.sides[SIDE_SOURCE].is_asked && !move->reconcile.sides[SIDE_TARGET].is_asked)
+		judge(engine, move);
+}
+
+void reconcile_tick(struct engine *engine, struct move *move)
+{
+	if (is_asking(move) && !move->is_undoing && move->reconcile.next_ms <= engine->now_ms)
+		ask(engine, move);
+}
+
+int64_t reconcile_deadline(const struct move *move)
+{
+	return is_asking(move) && !move->is_undoing ? move->reconcile.next_ms : TIME_NEVER;
+}
+
+void reconcile_host_up(struct engine *engine, struct move *move)
+{
+	if (is_asking(move) && !move->is_undoing && move->reconcile.next_ms != TIME_NEVER) {
+		move->reconcile.delay_ms = engine->options.reconcile_interval_ms;
+		ask_at(move, engine->now_ms);
+	}
+}

@@ -1,0 +1,199 @@
+/* A new life: the records that the store kept become the engine's state again.
+ *
+ * Moves that had not touched a host wait for their turn as before. All others are
+ * UNKNOWN: whatever the record says, only the hosts know, and both are asked before
+ * anything is done. A migration that goes on without us is found there and adopted.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine_impl.h"
+#include "xalloc.h"
+
+static struct move_record copy_record(const struct move_record *from)
+{
+	struct move_record copy = *from;
+
+	copy.guest = xstrdup(from->guest);
+	copy.source = xstrdup(from->source);
+	copy.target = xstrdup(from->target);
+	copy.network = xstrdup(from->network);
+	copy.reason = xstrdup(from->reason);
+	copy.disks = hv_disks_copy(from->disks, from->n_disks);
+	return copy;
+}
+
+static uint32_t find_wanted(const struct request *request, const struct move_record *record)
+{
+	size_t i;
+
+	for (i = 0; request != NULL && i < request->n_moves; i++)
+		if (strcmp(request->moves[i].guest, record->guest) == 0 ||
+			strcmp(request->moves[i].guest, record->uuid) == 0)
+			return (uint32_t)i;
+	return INDEX_NONE;
+}
+
+static struct move *add_move(struct engine *engine, const struct move_record *record, uint32_t batch)
+{
+	const struct inventory *inventory = engine->inventory;
+	struct move *move;
+
+	engine->moves = xgrow(engine->moves, engine->n_moves, sizeof *engine->moves);
+	move = &engine->moves[engine->n_moves];
+	*move = (struct move){
+		.record = copy_record(record),
+		.stored_state = record->state,
+		.stored_epoch = record->epoch,
+		.is_stored = true,
+		.index = (uint32_t)engine->n_moves++,
+		.batch = batch,
+		.guest = inventory_guest(inventory, record->uuid[0] != '\0' ? record->uuid : record->guest, NULL),
+		.source = inventory_host(inventory, record->source),
+		.target = record->target != NULL ? inventory_host(inventory, record->target) : INDEX_NONE,
+		.wanted = find_wanted(engine->batches[batch].request, record),
+		.after = INDEX_NONE,
+		.active_at = INDEX_NONE,
+		.next_waiting = INDEX_NONE,
+		.previous_waiting = INDEX_NONE,
+		.cleanup_ms = TIME_NEVER,
+		.next_stats_ms = TIME_NEVER,
+		.disks_can_be_throttled = true,
+	};
+	engine->batches[batch].n_moves++;
+	bandwidth_links_of(engine, move);
+	return move;
+}
+
+static void ask_both(struct engine *engine, struct move *move)
+{
+	struct error why;
+
+	error_set(&why, ERR_OUTCOME_UNKNOWN, "guest %s was in state %s when drover stopped", move->record.guest,
+		move_state_name(move->record.state));
+	move_activate(engine, move);
+	move->failure = why;
+	if (move->record.state != MOVE_UNKNOWN)
+		move_set_state(engine, move, MOVE_UNKNOWN, "%s", why.message);
+	move->reconcile.must_settle = true;
+	reconcile_begin(engine, move);
+}
+
+static void resume_waiting(struct engine *engine, struct move *move)
+{
+	const struct inventory *inventory = engine->inventory;
+	uint32_t host = move->guest == INDEX_NONE ? INDEX_NONE : inventory->guests[move->guest].host;
+	bool is_source_silent = move->source == INDEX_NONE || !inventory->hosts[move->source].reachable;
+	struct error why;
+
+	if (move->record.state != MOVE_WAITING)
+		move_set_state(engine, move, MOVE_WAITING, "drover was started again");
+	if (host == move->source || (host == INDEX_NONE && is_source_silent)) {
+		move_wait(engine, move, 0);
+	} else if (host == INDEX_NONE || host == move->target) {
+		ask_both(engine, move); /* somebody has stopped it or moved it while drover was away */
+	} else {
+		error_set(&why, ERR_GUEST_ELSEWHERE, "guest %s is on %s now, no longer on %s", move->record.guest,
+			inventory->hosts[host].name, move->record.source);
+		move_end(engine, move, MOVE_FAILED, &why);
+	}
+}
+
+static void resume_move(struct engine *engine, struct move *move)
+{
+	if (move_state_is_end(move->record.state))
+		return;
+	engine->batches[move->batch].n_unfinished++;
+	if (move->guest != INDEX_NONE)
+		engine->guest_move[move->guest] = move->index;
+}
+
+static struct batch_record copy_batch(const struct batch_record *from)
+{
+	struct batch_record copy = *from;
+
+	copy.title = xstrdup(from->title);
+	copy.reason = xstrdup(from->reason);
+	copy.who = xstrdup(from->who);
+	copy.hosts = xstrdup(from->hosts);
+	copy.request_json = xstrdup(from->request_json);
+	return copy;
+}
+
+static void restore_batch(struct engine *engine, const struct store_image *image, const struct batch_record *record,
+	const struct request *request)
+{
+	uint32_t at = (uint32_t)engine->n_batches;
+	size_t i, first = engine->n_moves;
+
+	engine->batches = xgrow(engine->batches, engine->n_batches, sizeof *engine->batches);
+	engine->batches[engine->n_batches++] = (struct batch){
+		.record = copy_batch(record),
+		.request = request_copy(request),
+		.first_move = (uint32_t)first,
+		.started_ms = engine->now_ms,
+	};
+	for (i = 0; i < image->n_moves; i++)
+		if (image->moves[i].batch == record->id)
+			add_move(engine, &image->moves[i], at);
+	for (i = first; i < engine->n_moves; i++)
+		resume_move(engine, &engine->moves[i]);
+	for (i = first; i < engine->n_moves; i++) {
+		struct move *move = &engine->moves[i];
+
+		if (move_state_is_end(move->record.state))
+			continue;
+		if (move_state_is_started(move->record.state)) {
+			move_reserve(engine, move);
+			ask_both(engine, move);
+		} else {
+			resume_waiting(engine, move);
+		}
+	}
+	engine_audit(engine, &engine->batches[at], NULL, "", "", "drover was started again: %u moves unfinished",
+		engine->batches[at].n_unfinished);
+}
+
+static void restore_hosts(struct engine *engine, const struct store_image *image)
+{
+	size_t i;
+
+	for (i = 0; i < image->n_hosts; i++) {
+		uint32_t host = inventory_host(engine->inventory, image->hosts[i].name);
+
+		if (host == INDEX_NONE)
+			continue;
+		engine->inventory->hosts[host].cordoned = image->hosts[i].cordoned;
+		ledger_update_host(engine->ledger, host);
+	}
+}
+
+void restore_image(struct engine *engine, const struct event *event)
+{
+	const struct store_image *image = event->restore.image;
+	size_t i;
+
+	assert(engine->n_batches == 0);
+	memcpy(engine->run, image->run, sizeof engine->run);
+	engine->epoch = image->epoch + 1;
+	engine_add_extra(engine, STORE_SET_EPOCH)->epoch = engine->epoch;
+	restore_hosts(engine, image);
+	for (i = 0; i < image->n_paths; i++) {
+		engine->paths = xgrow(engine->paths, engine->n_paths, sizeof *engine->paths);
+		engine->paths[engine->n_paths++] = image->paths[i];
+	}
+	for (i = 0; i < image->n_moves; i++)
+		if (image->moves[i].id >= engine->next_move_id)
+			engine->next_move_id = image->moves[i].id + 1;
+	for (i = 0; i < image->n_batches; i++) {
+		const struct batch_record *record = &image->batches[i];
+
+		if (record->id >= engine->next_batch_id)
+			engine->next_batch_id = record->id + 1;
+		if (!batch_state_is_end(record->state))
+			restore_batch(engine, image, record,
+				event->restore.requests != NULL ? event->restore.requests[i] : NULL);
+	}
+	engine->must_admit = true;
+}

@@ -1,0 +1,446 @@
+/* The way of one attempt: preflight, prepare, migrate, and what its statistics say.
+ *
+ * Every failure after the first side effect (PREPARING) leads to UNKNOWN and to
+ * reconcile; nothing here concludes from an error text where a guest runs.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_impl.h"
+#include "xalloc.h"
+
+enum {
+	ENDING_MS = 300,          /* a copy that ends within this no longer needs the whole link */
+	ABORT_AGAIN_MS = 10000,
+};
+
+static void add_maps(struct name_map **maps, size_t *n, const struct name_map *from, size_t n_from)
+{
+	size_t i;
+
+	for (i = 0; i < n_from; i++) {
+		*maps = xgrow(*maps, *n, sizeof **maps);
+		(*maps)[(*n)++] = from[i];
+	}
+}
+
+static void add_map(struct name_map **maps, size_t *n, char *from, char *to)
+{
+	const struct name_map map = {.from = from, .to = to};
+
+	if (to != NULL)
+		add_maps(maps, n, &map, 1);
+}
+
+/* First match wins, so the move's own mappings come before the request's. "" stands for every pool. */
+static void collect_maps(struct engine *engine, struct move *move)
+{
+	static char every[] = "";
+	const struct wanted_move *wanted = move_wanted(engine, move);
+	const struct request *request = move_request_of(engine, move);
+
+	free(move->pools);
+	free(move->nets);
+	move->pools = move->nets = NULL;
+	move->n_pools = move->n_nets = 0;
+	if (wanted != NULL) {
+		add_maps(&move->pools, &move->n_pools, wanted->pools, wanted->n_pools);
+		add_map(&move->pools, &move->n_pools, every, wanted->to_pool);
+		add_maps(&move->nets, &move->n_nets, wanted->nets, wanted->n_nets);
+	}
+	if (request != NULL) {
+		add_maps(&move->pools, &move->n_pools, request->pools, request->n_pools);
+		add_map(&move->pools, &move->n_pools, every, request->to_pool);
+		add_maps(&move->nets, &move->n_nets, request->nets, request->n_nets);
+	}
+}
+
+static void fill(struct engine *engine, struct move *move, struct hv_request *request)
+{
+	const struct host *target = &engine->inventory->hosts[move->target];
+
+	request->disks = move->record.disks;
+	request->n_disks = move->record.n_disks;
+	request->pools = move->pools;
+	request->n_pools = move->n_pools;
+	request->nets = move->nets;
+	request->n_nets = move->n_nets;
+	request->persistent = move->record.persistent;
+	request->autostart = move->record.autostart;
+	request->downtime_ms = engine->options.downtime_limit_ms;
+	request->auto_converge = engine->options.auto_converge;
+	request->paused_handover = move->record.handover_paused;
+	if (move->links[1] != INDEX_NONE && target->n_links > 0)
+		request->target_address =
+			target->links[(move->links[1] - engine->loads[move->target].first_link) / 2].address;
+}
+
+void run_begin(struct engine *engine, struct move *move)
+{
+	bandwidth_links_of(engine, move); /* addresses may have changed since it was planned */
+	move_reserve(engine, move);
+	move_activate(engine, move);
+	collect_maps(engine, move);
+	move->record.attempts++;
+	if (move->record.started_wall_ms == 0)
+		move->record.started_wall_ms = engine->wall_ms;
+	error_clear(&move->record.error);
+	move_set_state(engine, move, MOVE_PREFLIGHT, "attempt %u", move->record.attempts);
+	fill(engine, move, move_request(engine, move, HV_PREFLIGHT, SIDE_SOURCE));
+}
+
+static void fail_into_unknown(struct engine *engine, struct move *move, const struct error *why)
+{
+	move->failure = *why;
+	move_set_state(engine, move, MOVE_UNKNOWN, "%s", why->message);
+	reconcile_begin(engine, move);
+}
+
+/* The preflight has no side effects: its refusal ends the attempt on the spot. */
+static void preflight_refused(struct engine *engine, struct move *move, const struct error *why)
+{
+	move->failure = *why;
+	finish_attempt(engine, move);
+}
+
+static void start_prepare(struct engine *engine, struct move *move)
+{
+	size_t i;
+
+	/* The journal says "made by us" before anything is made: after a crash in between, a volume that is there
+	 * is ours, because the preflight has just seen that none of that name was. */
+	for (i = 0; i < move->record.n_disks; i++)
+		move->record.disks[i].was_created = true;
+	move->disks_changed = true;
+	move->record.epoch++;
+	move->record.handover_paused = engine->options.paused_handover;
+	move_set_state(engine, move, MOVE_PREPARING, "%zu disks to copy", move->record.n_disks);
+	fill(engine, move, move_request(engine, move, HV_PREPARE, SIDE_SOURCE));
+}
+
+static void preflight_done(struct engine *engine, struct move *move, struct hv_reply *reply)
+{
+	struct hv_preflight *found = &reply->preflight;
+
+	if (reply->error.code != ERR_NONE) {
+		preflight_refused(engine, move, &reply->error);
+		return;
+	}
+	hv_disks_free(move->record.disks, move->record.n_disks);
+	move->record.disks = hv_disks_copy(found->disks, found->n_disks);
+	move->record.n_disks = found->n_disks;
+	move->record.persistent = found->persistent;
+	move->record.autostart = found->autostart;
+	move->record.was_paused = found->paused;
+	move->disks_can_be_throttled = found->disks_can_be_throttled;
+	if (move->record.cancel_requested)
+		finish_attempt(engine, move);
+	else
+		start_prepare(engine, move);
+}
+
+static void start_migrate(struct engine *engine, struct move *move)
+{
+	struct hv_request *request;
+
+	move_set_state(engine, move, move->record.n_disks > 0 ? MOVE_COPYING_DISKS : MOVE_COPYING_MEMORY, "begins");
+	move->wire_ms = move->progress_ms = engine->now_ms;
+	move->progress_bytes = 0;
+	move->next_stats_ms = engine->now_ms + engine->options.stats_interval_ms;
+	bandwidth_grant(engine); /* the first rate goes with the request itself */
+	request = move_request(engine, move, HV_MIGRATE, SIDE_SOURCE);
+	fill(engine, move, request);
+	request->rate_bytes_per_s = engine->options.throttle ? move->granted_bytes_per_s : move->max_rate_bytes_per_s;
+	move->sent_bytes_per_s = request->rate_bytes_per_s;
+	move->is_throttleable = true;
+}
+
+static void prepare_done(struct engine *engine, struct move *move, struct hv_reply *reply)
+{
+	size_t i, j;
+
+	for (i = 0; i < reply->n_disks; i++)
+		for (j = 0; j < move->record.n_disks; j++) {
+			struct hv_disk *disk = &move->record.disks[j];
+
+			if (strcmp(disk->target, reply->disks[i].target) != 0)
+				continue;
+			if (!reply->outcome_unknown)
+				disk->was_created = reply->disks[i].was_created;
+			if (reply->disks[i].target_path != NULL) {
+				free(disk->target_path);
+				disk->target_path = xstrdup(reply->disks[i].target_path);
+			}
+		}
+	move->disks_changed = true;
+	move_touch(engine, move);
+	if (reply->error.code != ERR_NONE) {
+		fail_into_unknown(engine, move, &reply->error);
+	} else if (move->record.cancel_requested) {
+		struct error why;
+
+		error_set(&why, ERR_CANCELLED, "cancelled before the copy of guest %s began", move->record.guest);
+		fail_into_unknown(engine, move, &why);
+	} else {
+		start_migrate(engine, move);
+	}
+}
+
+static void take_stats(struct engine *engine, struct move *move, const struct hv_stats *stats)
+{
+	uint64_t bytes = stats->disk_processed_bytes + stats->memory_processed_bytes;
+
+	bandwidth_sample(engine, move, stats);
+	if (bytes != move->progress_bytes || stats->phase != move->stats.phase) {
+		move->progress_bytes = bytes;
+		move->progress_ms = engine->now_ms;
+	}
+	move->stats = *stats;
+	move->stats_ms = engine->now_ms;
+	if (bytes > move->record.bytes_transferred)
+		move->record.bytes_transferred = bytes;
+	if (stats->rounds > move->record.rounds)
+		move->record.rounds = stats->rounds;
+}
+
+static void migrate_done(struct engine *engine, struct move *move, struct hv_reply *reply)
+{
+	if (reply->stats.phase != HV_PHASE_NONE)
+		take_stats(engine, move, &reply->stats);
+	bandwidth_release(engine, move);
+	move->is_throttleable = false;
+	move->next_stats_ms = TIME_NEVER;
+	if (reply->error.code != ERR_NONE) {
+		/* Why we aborted it says more than that it was aborted. */
+		fail_into_unknown(engine, move, move->failure.code != ERR_NONE ? &move->failure : &reply->error);
+		return;
+	}
+	if (reply->stats.downtime_ms > 0)
+		move->record.measured_downtime_ms = reply->stats.downtime_ms;
+	bandwidth_learn(engine, move);
+	error_clear(&move->failure);
+	move_set_state(engine, move, MOVE_VERIFYING, "libvirt says it moved");
+	reconcile_begin(engine, move);
+}
+
+/* How far the copy is, as the states of the record tell it. */
+static void follow_phase(struct engine *engine, struct move *move, enum hv_phase phase)
+{
+	enum move_state state = move->record.state;
+
+	if (phase == HV_PHASE_MEMORY && state == MOVE_COPYING_DISKS)
+		move_set_state(engine, move, MOVE_COPYING_MEMORY, "disks are copied");
+	else if (phase == HV_PHASE_MEMORY && state == MOVE_SWITCHOVER)
+		move_set_state(engine, move, MOVE_COPYING_MEMORY, "the switchover did not happen");
+	else if (phase == HV_PHASE_SWITCHOVER && (state == MOVE_COPYING_MEMORY || state == MOVE_COPYING_DISKS)) {
+		move_set_state(engine, move, MOVE_SWITCHOVER, "the guest is paused on the source");
+		bandwidth_release(engine, move);
+	}
+}
+
+/* The last moments of a copy that converges: its link can be given to the next. */
+static bool is_ending(const struct move *move, const struct hv_stats *stats)
+{
+	uint64_t rate = move->rate_bytes_per_s;
+
+	if (stats->phase != HV_PHASE_MEMORY || rate == 0 || move->steady_samples == 0)
+		return false;
+	return stats->memory_remaining_bytes / (rate / 1000 + 1) < ENDING_MS && stats->dirty_rate_bytes_per_s < rate / 4 &&
+		stats->memory_total_bytes > 0;
+}
+
+static void stats_done(struct engine *engine, struct move *move, const struct hv_reply *reply)
+{
+	bool was_ending = move->is_ending;
+
+	move->next_stats_ms = engine->now_ms + engine->options.stats_interval_ms;
+	if (reply->error.code != ERR_NONE)
+		return; /* the watchdogs judge silence */
+	if (reply->stats.phase == HV_PHASE_NONE || reply->stats.phase == HV_PHASE_DONE) {
+		/* With our call outstanding its reply will tell; an adopted move has no such reply. */
+		if (move->pending[HV_MIGRATE] == 0 && move_state_is_on_wire(move->record.state)) {
+			struct error why;
+
+			error_set(&why, ERR_OUTCOME_UNKNOWN, "the migration of guest %s ended while nobody waited for it",
+				move->record.guest);
+			fail_into_unknown(engine, move, &why);
+		}
+		return;
+	}
+	take_stats(engine, move, &reply->stats);
+	follow_phase(engine, move, reply->stats.phase);
+	move->is_ending = is_ending(move, &reply->stats);
+	if (move->is_ending != was_ending)
+		engine->must_grant = true;
+}
+
+void run_reply(struct engine *engine, struct move *move, struct hv_reply *reply, enum side side)
+{
+	switch (reply->kind) {
+	case HV_PREFLIGHT:
+		preflight_done(engine, move, reply);
+		break;
+	case HV_PREPARE:
+		prepare_done(engine, move, reply);
+		break;
+	case HV_MIGRATE:
+		/* Late, after reconcile has already decided: nothing to add. */
+		if (move_state_is_on_wire(move->record.state))
+			migrate_done(engine, move, reply);
+		break;
+	case HV_STATS:
+		stats_done(engine, move, reply);
+		break;
+	case HV_SET_RATE:
+		if (reply->error.code != ERR_NONE)
+			move->sent_bytes_per_s = UINT64_MAX; /* whatever is in force, it is not what we want */
+		engine->must_grant = true;
+		break;
+	case HV_WHERE:
+	case HV_RESUME:
+	case HV_SUSPEND:
+	case HV_DESTROY:
+		reconcile_reply(engine, move, reply, side);
+		break;
+	case HV_FINISH_TARGET:
+	case HV_FINISH_SOURCE:
+	case HV_REMOVE_VOLUMES:
+	case HV_CLEAR_TAG:
+		finish_reply(engine, move, reply);
+		break;
+	case HV_SET_DOWNTIME:
+	case HV_ABORT:
+	case HV_PROBE:
+	case HV_KIND_COUNT:
+		break;
+	}
+}
+
+void run_note(struct engine *engine, struct move *move, const struct hv_note *note)
+{
+	if (note->kind == HV_NOTE_GUEST_SUSPENDED)
+		follow_phase(engine, move, HV_PHASE_SWITCHOVER);
+	else if (note->kind == HV_NOTE_ROUND && note->round > move->record.rounds)
+		move->record.rounds = note->round;
+}
+
+void run_adopt(struct engine *engine, struct move *move, bool is_switching)
+{
+	if (move->record.state == MOVE_UNKNOWN) {
+		move_set_state(engine, move, move->record.n_disks > 0 ? MOVE_COPYING_DISKS : MOVE_COPYING_MEMORY,
+			"found under way and adopted");
+		move->wire_ms = move->progress_ms = engine->now_ms;
+		move->is_throttleable = true;
+		move->sent_bytes_per_s = UINT64_MAX; /* not known: the next grant is sent in any case */
+		engine->must_grant = true;
+	}
+	if (is_switching)
+		follow_phase(engine, move, HV_PHASE_SWITCHOVER);
+	move->next_stats_ms = engine->now_ms;
+	if (move->record.cancel_requested || move->is_abort_wanted)
+		run_abort(engine, move);
+}
+
+void run_abort(struct engine *engine, struct move *move)
+{
+	enum move_state state = move->record.state;
+
+	move->is_abort_wanted = true;
+	if (move->failure.code == ERR_NONE && move->record.cancel_requested)
+		error_set(&move->failure, ERR_CANCELLED, "cancelled while guest %s was being copied", move->record.guest);
+	if (state == MOVE_COPYING_DISKS || state == MOVE_COPYING_MEMORY)
+		move_set_state(engine, move, MOVE_CANCELLING, "%s", move->failure.message);
+	/* In SWITCHOVER and beyond it is too late: the move ends as it ends. */
+	if (move->record.state == MOVE_CANCELLING && move->pending[HV_ABORT] == 0) {
+		move_request(engine, move, HV_ABORT, SIDE_SOURCE);
+		move->abort_ms = engine->now_ms + ABORT_AGAIN_MS;
+	}
+}
+
+static void expire(struct engine *engine, struct move *move, uint32_t slot)
+{
+	struct hv_reply reply = {
+		.kind = slot == SLOT_WHERE_TARGET ? HV_WHERE : (enum hv_kind)slot,
+		.outcome_unknown = true,
+	};
+
+	move->pending[slot] = 0;
+	error_set(&reply.error, ERR_TIMEOUT, "guest %s: %s got no answer within %lld s", move->record.guest,
+		hv_kind_name(reply.kind), (long long)(engine->options.reply_timeout_ms / 1000));
+	run_reply(engine, move, &reply, slot == SLOT_WHERE_TARGET ? SIDE_TARGET : SIDE_SOURCE);
+}
+
+static void watch_progress(struct engine *engine, struct move *move)
+{
+	int64_t silent_ms = engine->now_ms - move->progress_ms;
+
+	if (!move_state_is_on_wire(move->record.state) || silent_ms < engine->options.no_progress_ms)
+		return;
+	if (move->record.state == MOVE_CANCELLING || move->record.state == MOVE_SWITCHOVER) {
+		/* Neither end came: whatever the call still says, both hosts are asked now. */
+		struct error why = move->failure;
+
+		if (why.code == ERR_NONE)
+			error_set(&why, ERR_NO_PROGRESS, "guest %s: no end of the switchover for %lld s", move->record.guest,
+				(long long)(silent_ms / 1000));
+		move->progress_ms = engine->now_ms;
+		fail_into_unknown(engine, move, &why);
+		return;
+	}
+	error_set(&move->failure, ERR_NO_PROGRESS, "guest %s: no byte moved from %s to %s for %lld s, of %lld s allowed",
+		move->record.guest, move->record.source, move->record.target, (long long)(silent_ms / 1000),
+		(long long)(engine->options.no_progress_ms / 1000));
+	move->progress_ms = engine->now_ms;
+	run_abort(engine, move);
+}
+
+void run_tick(struct engine *engine, struct move *move)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < SLOTS && move->active_at != INDEX_NONE; slot++)
+		if (move->pending[slot] != 0 && move->pending_until_ms[slot] <= engine->now_ms)
+			expire(engine, move, slot);
+	if (move->active_at == INDEX_NONE)
+		return;
+	if (move_state_is_on_wire(move->record.state)) {
+		if (move->next_stats_ms <= engine->now_ms && move->pending[HV_STATS] == 0) {
+			move_request(engine, move, HV_STATS, SIDE_SOURCE);
+			move->next_stats_ms = TIME_NEVER;
+		}
+		if (move->record.state == MOVE_CANCELLING && move->abort_ms <= engine->now_ms && move->pending[HV_ABORT] == 0) {
+			move_request(engine, move, HV_ABORT, SIDE_SOURCE);
+			move->abort_ms = engine->now_ms + ABORT_AGAIN_MS;
+		}
+		watch_progress(engine, move);
+	}
+	if (move->active_at != INDEX_NONE)
+		reconcile_tick(engine, move);
+	if (move->active_at != INDEX_NONE)
+		finish_tick(engine, move);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t run_deadline(const struct engine *engine, const struct move *move)
+{
+	int64_t deadline = earlier(reconcile_deadline(move), move->cleanup_ms);
+	uint32_t slot;
+
+	for (slot = 0; slot < SLOTS; slot++)
+		if (move->pending[slot] != 0)
+			deadline = earlier(deadline, move->pending_until_ms[slot]);
+	if (!move_state_is_on_wire(move->record.state))
+		return deadline;
+	deadline = earlier(deadline, move->progress_ms + engine->options.no_progress_ms);
+	if (move->pending[HV_STATS] == 0)
+		deadline = earlier(deadline, move->next_stats_ms);
+	if (move->record.state == MOVE_CANCELLING && move->pending[HV_ABORT] == 0)
+		deadline = earlier(deadline, move->abort_ms);
+	return deadline;
+}
