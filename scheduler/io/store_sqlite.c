@@ -32,8 +32,9 @@ bool store_sqlite_error(const struct store_sqlite *self, int result, const char 
 	const char *text = self->db ? sqlite3_errmsg(self->db) : sqlite3_errstr(result);
 
 	switch (result & 0xff) {
-	case SQLITE_NOTADB:
 	case SQLITE_CORRUPT:
+		return error_set(err, ERR_STATE_CORRUPT, "state file %s is damaged: cannot %s: %s", self->path, doing, text);
+	case SQLITE_NOTADB:
 	case SQLITE_CONSTRAINT:
 	case SQLITE_MISMATCH:
 	case SQLITE_ERROR: /* a table or column that should be there is not */
@@ -341,6 +342,7 @@ static bool open_without_log(struct store_sqlite *self, struct error *err)
 static bool open_reader(struct store_sqlite *self, struct error *err)
 {
 	bool exists;
+	int result;
 
 	if (!check_file(self->path, &exists, err))
 		return false;
@@ -350,7 +352,13 @@ static bool open_reader(struct store_sqlite *self, struct error *err)
 		return false;
 	if (store_sqlite_check_version(self, err))
 		return true;
-	return (sqlite3_extended_errcode(self->db) & 0xff) == SQLITE_CANTOPEN && open_without_log(self, err);
+	result = sqlite3_extended_errcode(self->db) & 0xff;
+	if (result != SQLITE_CANTOPEN && result != SQLITE_READONLY)
+		return false;
+	if (open_without_log(self, err))
+		return true;
+	error_hint(err, "only its owner may read it while its log %s-wal is there", self->path);
+	return false;
 }
 
 bool store_sqlite_open_readonly(const char *path, struct store **ret, struct error *err)
