@@ -1,0 +1,262 @@
+/* The XML that goes to and comes from libvirt, without a libvirt. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "libvirt_xml.h"
+
+static const char guest_xml[] =
+	"<domain type='kvm' id='3'><name>web &lt;1&gt;</name><uuid>8c1f36a2-92dc-4d2c-9d9c-0a3f1ce6a0b1</uuid>"
+	"<metadata><drover:job xmlns:drover='urn:drover:job:1' run='r' move='7' epoch='2' target='h2'/>"
+	"<other:thing xmlns:other='urn:other'/></metadata>"
+	"<memory unit='GiB'>2</memory><vcpu placement='static'>4</vcpu>"
+	"<os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os>"
+	"<cpu mode='custom' match='exact' check='full'><model fallback='forbid'>EPYC-Rome</model></cpu>"
+	"<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"
+	"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/pool/a.qcow2' index='2'/>"
+	"<backingStore type='file'><format type='qcow2'/><source file='/pool/base.qcow2'/></backingStore><target dev='vda' bus='virtio'/></disk>"
+	"<disk type='block' device='disk'><driver name='qemu' type='raw'/><source dev='/dev/vg/b'/><target dev='vdb' bus='virtio'/></disk>"
+	"<disk type='volume' device='disk'><driver name='qemu' type='raw'/><source pool='images' volume='c.raw'/><target dev='vdc'/><shareable/></disk>"
+	"<disk type='file' device='cdrom'><target dev='hda' bus='ide'/><readonly/></disk>"
+	"<interface type='bridge'><source bridge='br-lan'/></interface>"
+	"<interface type='network'><source network='nat' portid='x' bridge='virbr0'/></interface>"
+	"<interface type='user'/>"
+	"<hostdev mode='subsystem' type='usb'/></devices></domain>";
+
+static char *edit(const struct hv_disk *disks, size_t n, const struct name_map *nets, size_t n_nets, bool drop_tag)
+{
+	struct error err = { 0 };
+	char *xml = lv_xml_for_target(guest_xml, disks, n, nets, n_nets, drop_tag, &err);
+
+	assert_string_equal(err.message, "");
+	assert_non_null(xml);
+	return xml;
+}
+
+static void assert_text(const char *xml, const char *path, const char *expected)
+{
+	char *text = lv_xml_text(xml, path);
+
+	if (expected)
+		assert_string_equal(text ? text : "(absent)", expected);
+	else
+		assert_null(text);
+	free(text);
+}
+
+static void a_guest_is_read_with_units_disks_and_networks(void **state)
+{
+	struct lv_xml_domain domain;
+	struct error err = { 0 };
+
+	(void)state;
+	assert_true(lv_xml_domain_read(guest_xml, &domain, &err));
+	assert_string_equal(domain.name, "web <1>");
+	assert_int_equal(domain.memory_bytes, 2147483648);
+	assert_int_equal(domain.vcpus, 4);
+	assert_string_equal(domain.machine, "pc-i440fx-7.2");
+	assert_string_equal(domain.cpu_model, "EPYC-Rome");
+	assert_true(domain.is_cpu_checked);
+	assert_non_null(strstr(domain.cpu, "<model fallback=\"forbid\">EPYC-Rome</model>"));
+	assert_int_equal(domain.n_hostdevs, 1);
+	assert_int_equal(domain.n_interfaces, 2);
+	assert_string_equal(domain.interfaces[0], "br-lan");
+	assert_string_equal(domain.interfaces[1], "nat");
+	assert_null(domain.unmovable_device);
+	lv_xml_domain_clear(&domain);
+}
+
+static void each_kind_of_disk_is_read(void **state)
+{
+	struct lv_xml_domain domain;
+
+	(void)state;
+	assert_true(lv_xml_domain_read(guest_xml, &domain, NULL));
+	assert_int_equal(domain.n_disks, 4);
+	assert_string_equal(domain.disks[0].path, "/pool/a.qcow2");
+	assert_string_equal(domain.disks[0].format, "qcow2");
+	assert_true(domain.disks[0].has_backing);
+	assert_string_equal(domain.disks[1].path, "/dev/vg/b");
+	assert_null(domain.disks[2].path);
+	assert_string_equal(domain.disks[2].pool, "images");
+	assert_string_equal(domain.disks[2].volume, "c.raw");
+	assert_true(domain.disks[2].is_shareable);
+	assert_false(domain.disks[3].has_source);
+	assert_true(domain.disks[3].is_readonly);
+	lv_xml_domain_clear(&domain);
+}
+
+static void what_is_not_a_domain_is_refused(void **state)
+{
+	static const char *const texts[] = { "", "<domain>", "<pool/>", "text", "<domain><name>a</name></domain>" };
+	struct lv_xml_domain domain;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct error err = { 0 };
+		assert_false(lv_xml_domain_read(texts[i], &domain, &err));
+		assert_int_equal(err.code, ERR_INTERNAL);
+	}
+	assert_false(lv_xml_domain_read(NULL, &domain, NULL));
+}
+
+static void external_entities_are_not_loaded(void **state)
+{
+	struct lv_xml_domain domain;
+
+	(void)state;
+	assert_true(lv_xml_domain_read("<!DOCTYPE domain [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>"
+				       "<domain><name>&e;</name><uuid>u</uuid></domain>", &domain, NULL));
+	assert_null(strstr(domain.name, "root"));
+	lv_xml_domain_clear(&domain);
+}
+
+static void copied_disks_point_to_their_new_place(void **state)
+{
+	const struct hv_disk disks[] = {
+		{ .target = (char *)"vda", .target_path = (char *)"/new/a&b.qcow2" },
+		{ .target = (char *)"vdb", .target_path = (char *)"/new/b" },
+		{ .target = (char *)"vdc", .target_pool = (char *)"other", .target_volume = (char *)"d.raw" },
+	};
+
+	(void)state;
+	char *xml = edit(disks, 3, NULL, 0, false);
+	assert_text(xml, "//disk[target/@dev='vda']/source/@file", "/new/a&b.qcow2");
+	assert_text(xml, "//disk[target/@dev='vda']/source/@index", NULL);
+	assert_text(xml, "//backingStore", NULL);
+	assert_text(xml, "//disk[target/@dev='vdb']/@type", "file");
+	assert_text(xml, "//disk[target/@dev='vdb']/source/@file", "/new/b");
+	assert_text(xml, "//disk[target/@dev='vdb']/source/@dev", NULL);
+	assert_text(xml, "//disk[target/@dev='vdc']/@type", "volume");
+	assert_text(xml, "//disk[target/@dev='vdc']/source/@pool", "other");
+	assert_text(xml, "//disk[target/@dev='vdc']/source/@volume", "d.raw");
+	free(xml);
+}
+
+static void disks_that_are_not_copied_stay_as_they_are(void **state)
+{
+	(void)state;
+	char *xml = edit(NULL, 0, NULL, 0, false);
+	assert_text(xml, "//disk[target/@dev='vda']/source/@file", "/pool/a.qcow2");
+	assert_text(xml, "//disk[target/@dev='vda']/backingStore/source/@file", "/pool/base.qcow2");
+	free(xml);
+}
+
+static void a_disk_that_the_guest_does_not_have_is_refused(void **state)
+{
+	const struct hv_disk disk = { .target = (char *)"vdz", .target_path = (char *)"/z" };
+	const struct hv_disk empty = { .target = (char *)"hda", .target_path = (char *)"/z" };
+	const struct hv_disk nowhere = { .target = (char *)"vda" };
+	struct error err = { 0 };
+
+	(void)state;
+	assert_null(lv_xml_for_target(guest_xml, &disk, 1, NULL, 0, false, &err));
+	assert_int_equal(err.code, ERR_GUEST_DISK);
+	assert_non_null(strstr(err.message, "vdz"));
+	assert_null(lv_xml_for_target(guest_xml, &empty, 1, NULL, 0, false, &err));
+	assert_null(lv_xml_for_target(guest_xml, &nowhere, 1, NULL, 0, false, &err));
+}
+
+static void bridges_and_networks_are_renamed_once(void **state)
+{
+	/* A chain must not be followed: br-lan becomes nat, nat becomes br-lan. */
+	const struct name_map nets[] = { { (char *)"br-lan", (char *)"nat" }, { (char *)"nat", (char *)"br-lan" } };
+
+	(void)state;
+	char *xml = edit(NULL, 0, nets, 2, false);
+	assert_text(xml, "//interface[@type='bridge']/source/@bridge", "nat");
+	assert_text(xml, "//interface[@type='network']/source/@network", "br-lan");
+	assert_text(xml, "//interface[@type='network']/source/@portid", NULL);
+	free(xml);
+}
+
+static void only_our_own_metadata_is_dropped(void **state)
+{
+	(void)state;
+	char *kept = edit(NULL, 0, NULL, 0, false), *dropped = edit(NULL, 0, NULL, 0, true);
+	assert_text(kept, "//metadata/*[local-name()='job']/@move", "7");
+	assert_text(dropped, "//metadata/*[local-name()='job']", NULL);
+	assert_text(dropped, "//metadata/*[local-name()='thing']", "");
+	free(kept);
+	free(dropped);
+}
+
+static void a_tag_comes_back_as_it_was(void **state)
+{
+	struct job_tag tag = { .run = "1b4e28ba-2fa1-11d2-883f-0016d3cca427", .move = UINT64_MAX, .epoch = 3, .target = "h<2>\"&'" };
+	struct job_tag read = { 0 };
+
+	(void)state;
+	char *xml = lv_xml_tag(&tag);
+	assert_true(lv_xml_tag_read(xml, &read));
+	assert_memory_equal(&tag, &read, sizeof tag);
+	free(xml);
+}
+
+static void a_damaged_tag_is_no_tag(void **state)
+{
+	static const char *const texts[] = {
+		"", "<job/>", "<job run='r' move='x' epoch='1' target='h'/>", "<job run='r' move='-1' epoch='1' target='h'/>",
+		"<job run='r' move='99999999999999999999' epoch='1' target='h'/>", "<tag run='r' move='1' epoch='1' target='h'/>",
+		"<job run='0123456789012345678901234567890123456789' move='1' epoch='1' target='h'/>",
+	};
+	struct job_tag read = { .move = 5 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		assert_false(lv_xml_tag_read(texts[i], &read));
+	assert_int_equal(read.move, 5);
+}
+
+static void a_new_volume_is_sparse_and_exact(void **state)
+{
+	(void)state;
+	char *xml = lv_xml_volume("a&b", DISK_QCOW2, 12345678901234);
+	assert_text(xml, "/volume/name", "a&b");
+	assert_text(xml, "/volume/capacity", "12345678901234");
+	assert_text(xml, "/volume/capacity/@unit", "bytes");
+	assert_text(xml, "/volume/allocation", "0");
+	assert_text(xml, "/volume/target/format/@type", "qcow2");
+	free(xml);
+}
+
+static void only_remote_storage_is_shared(void **state)
+{
+	struct lv_xml_pool dir = { 0 }, nfs = { 0 };
+
+	(void)state;
+	assert_true(lv_xml_pool_read("<pool type='dir'><target><path>/images</path></target></pool>", &dir, NULL));
+	assert_null(dir.share_id);
+	assert_string_equal(dir.path, "/images");
+	assert_true(lv_xml_pool_read("<pool type='netfs'><source><host name='nas'/><dir path='/vms'/></source>"
+				     "<target><path>/mnt</path></target></pool>", &nfs, NULL));
+	assert_string_equal(nfs.share_id, "netfs:nas::/vms::");
+	lv_xml_pool_clear(&dir);
+	lv_xml_pool_clear(&nfs);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_guest_is_read_with_units_disks_and_networks),
+		cmocka_unit_test(each_kind_of_disk_is_read),
+		cmocka_unit_test(what_is_not_a_domain_is_refused),
+		cmocka_unit_test(external_entities_are_not_loaded),
+		cmocka_unit_test(copied_disks_point_to_their_new_place),
+		cmocka_unit_test(disks_that_are_not_copied_stay_as_they_are),
+		cmocka_unit_test(a_disk_that_the_guest_does_not_have_is_refused),
+		cmocka_unit_test(bridges_and_networks_are_renamed_once),
+		cmocka_unit_test(only_our_own_metadata_is_dropped),
+		cmocka_unit_test(a_tag_comes_back_as_it_was),
+		cmocka_unit_test(a_damaged_tag_is_no_tag),
+		cmocka_unit_test(a_new_volume_is_sparse_and_exact),
+		cmocka_unit_test(only_remote_storage_is_shared),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
