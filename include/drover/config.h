@@ -36,7 +36,13 @@ struct config_batch { /* [batch NAME] with its [move N] lines or list = FILE */
 	struct request *request;
 };
 
-struct config_map { /* [map NAME] network.br-a = br-b, pool.images = fast */
+struct config_group { /* [group NAME] guests = web1, web2: names that no host knows are ignored */
+	char *name;
+	char **guests;
+	size_t n_guests;
+};
+
+struct config_map { /* [map NAME] networks = br-A:br-B, br-C:br-D and pools = images:fast */
 	char *name;
 	struct name_map *nets;
 	size_t n_nets;
@@ -68,6 +74,8 @@ struct config {
 	size_t n_batches;
 	struct config_map *maps;
 	size_t n_maps;
+	struct config_group *groups;
+	size_t n_groups;
 	struct rule *rules; /* [rule NAME] kind = anti_affinity, guests = ..., groups = ..., hosts = ..., count = ... */
 	size_t n_rules;
 	struct config_origin *origins;
