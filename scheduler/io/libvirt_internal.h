@@ -152,6 +152,8 @@ bool lv_remove_volumes(virConnectPtr conn, const struct hv_request *request, str
 bool lv_preflight(virConnectPtr source, virConnectPtr target, const struct hv_request *request,
 		  struct hv_preflight *ret, struct error *err);
 bool lv_probe(virConnectPtr conn, const struct hv_request *request, struct hv_reply *reply, struct error *err);
+/* Names of the host's bridges, other network devices and active libvirt networks; none = the host cannot tell. */
+void lv_networks(virConnectPtr conn, char ***ret_names, size_t *ret_n);
 bool lv_stats(struct lv_host *host, virConnectPtr conn, const struct hv_request *request,
 	      struct hv_reply *reply, struct error *err);
 bool lv_apply_rate(struct lv_host *host, virConnectPtr conn, const struct hv_request *request, struct error *err);

@@ -83,7 +83,7 @@ static bool check_absent(struct check *check, struct error *err)
 	return false;
 }
 
-/* Names of the host's networks: device names when it can list them, and active libvirt networks. */
+/* By the name that the guest will use there. */
 static bool check_network(struct check *check, const char *name, struct error *err)
 {
 	const char *wanted = lv_map(check->request->nets, check->request->n_nets, name);
@@ -97,21 +97,19 @@ static bool check_network(struct check *check, const char *name, struct error *e
 		return error_set(err, ERR_TARGET_NETWORK_MISSING, "guest %s: network %s of host %s is not active", check->request->guest, wanted,
 				 check->request->target);
 	}
-	virNodeDevicePtr *devices = NULL;
-	int n = virConnectListAllNodeDevices(check->target, &devices, VIR_CONNECT_LIST_NODE_DEVICES_CAP_NET);
-	bool found = false;
-	for (int i = 0; i < n; i++) {
-		char *xml = found ? NULL : virNodeDeviceGetXMLDesc(devices[i], 0);
-		char *device = xml ? lv_xml_text(xml, "/device/capability/interface") : NULL;
-		found = found || (device && strcmp(device, wanted) == 0);
-		free(device);
-		free(xml);
-		virNodeDeviceFree(devices[i]);
-	}
-	free(devices);
 	virResetLastError();
-	/* A host without device list cannot prove absence; libvirt itself then refuses before anything is copied. */
-	if (found || n <= 0)
+	char **names;
+	size_t n;
+	bool found = false;
+	lv_networks(check->target, &names, &n);
+	/* A host that cannot list its bridges proves nothing; libvirt itself then refuses before anything is copied. */
+	bool is_known = n > 0;
+	while (n > 0) {
+		found = found || strcmp(names[n - 1], wanted) == 0;
+		free(names[--n]);
+	}
+	free(names);
+	if (found || !is_known)
 		return true;
 	return error_set(err, ERR_TARGET_NETWORK_MISSING, "guest %s: host %s has no network or bridge %s", check->request->guest,
 			 check->request->target, wanted);

@@ -23,39 +23,60 @@ static bool read_host(virConnectPtr conn, struct host *host, struct error *err)
 	return true;
 }
 
-static void add_once(struct host *host, const char *name)
+static void add_once(char ***names, size_t *n, const char *name)
 {
-	for (size_t i = 0; i < host->n_networks; i++)
-		if (strcmp(host->networks[i], name) == 0)
+	for (size_t i = 0; i < *n; i++)
+		if (strcmp((*names)[i], name) == 0)
 			return;
-	strings_add(&host->networks, &host->n_networks, name);
+	strings_add(names, n, name);
 }
 
-/* Bridges by the node device driver, when the host has it; active libvirt networks and their bridges. */
-static void read_networks(virConnectPtr conn, struct host *host)
+/* Bridges come from the interface driver, which reads them live; the node device driver lists no bridges. Libvirt
+ * networks are asked for by themselves. */
+static bool list_interfaces(virConnectPtr conn, char ***names, size_t *n)
 {
-	virNodeDevicePtr *devices = NULL;
-	virNetworkPtr *networks = NULL;
-	int n = virConnectListAllNodeDevices(conn, &devices, VIR_CONNECT_LIST_NODE_DEVICES_CAP_NET);
+	virInterfacePtr *interfaces = NULL;
+	int found = virConnectListAllInterfaces(conn, &interfaces, 0);
+	bool has_bridge = false;
 
-	for (int i = 0; i < n; i++) {
-		LV_AUTO(text_free) char *xml = virNodeDeviceGetXMLDesc(devices[i], 0);
-		LV_AUTO(text_free) char *name = xml ? lv_xml_text(xml, "/device/capability/interface") : NULL;
-		if (name && strcmp(name, "lo") != 0)
-			add_once(host, name);
-		virNodeDeviceFree(devices[i]);
+	for (int i = 0; i < found; i++) {
+		LV_AUTO(text_free) char *xml = virInterfaceGetXMLDesc(interfaces[i], 0);
+		LV_AUTO(text_free) char *type = xml ? lv_xml_text(xml, "/interface/@type") : NULL;
+		has_bridge = has_bridge || (type && strcmp(type, "bridge") == 0);
+		if (strcmp(virInterfaceGetName(interfaces[i]), "lo") != 0)
+			add_once(names, n, virInterfaceGetName(interfaces[i]));
+		virInterfaceFree(interfaces[i]);
 	}
-	free(devices);
-	n = virConnectListAllNetworks(conn, &networks, VIR_CONNECT_LIST_NETWORKS_ACTIVE);
-	for (int i = 0; i < n; i++) {
+	free(interfaces);
+	return has_bridge;
+}
+
+void lv_networks(virConnectPtr conn, char ***ret_names, size_t *ret_n)
+{
+	virNetworkPtr *networks = NULL;
+	char **names = NULL;
+	size_t n = 0;
+	bool is_known = list_interfaces(conn, &names, &n);
+	int found = virConnectListAllNetworks(conn, &networks, VIR_CONNECT_LIST_NETWORKS_ACTIVE);
+
+	for (int i = 0; i < found; i++) {
 		LV_AUTO(text_free) char *bridge = virNetworkGetBridgeName(networks[i]);
-		add_once(host, virNetworkGetName(networks[i]));
+		add_once(&names, &n, virNetworkGetName(networks[i]));
 		if (bridge)
-			add_once(host, bridge);
+			add_once(&names, &n, bridge);
 		virNetworkFree(networks[i]);
 	}
 	free(networks);
 	virResetLastError();
+	/* No driver, or one that sees no bridge at all (a container with its parent's /sys): nothing is proven by absence. */
+	if (!is_known) {
+		while (n > 0)
+			free(names[--n]);
+		free(names);
+		names = NULL;
+	}
+	*ret_names = names;
+	*ret_n = n;
 }
 
 static bool read_pools(virConnectPtr conn, struct host *host, struct error *err)
@@ -268,7 +289,7 @@ static void add_used_networks(struct inventory *inventory)
 		return;
 	for (size_t i = 0; i < inventory->n_guests; i++)
 		for (size_t k = 0; inventory->guests[i].state != GUEST_SHUTOFF && k < inventory->guests[i].n_interfaces; k++)
-			add_once(host, inventory->guests[i].interfaces[k]);
+			add_once(&host->networks, &host->n_networks, inventory->guests[i].interfaces[k]);
 }
 
 bool lv_probe(virConnectPtr conn, const struct hv_request *request, struct hv_reply *reply, struct error *err)
@@ -278,7 +299,7 @@ bool lv_probe(virConnectPtr conn, const struct hv_request *request, struct hv_re
 	bool ok = read_host(conn, host, err) && read_pools(conn, host, err);
 
 	if (ok) {
-		read_networks(conn, host);
+		lv_networks(conn, &host->networks, &host->n_networks);
 		ok = read_guests(conn, inventory, err);
 	}
 	/* Half a host would look like one whose guests have gone. */
