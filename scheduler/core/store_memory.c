@@ -167,7 +167,7 @@ static bool move_is_expected(const struct memory *memory, const struct store_op 
 static bool put_move(struct memory *memory, struct undo_log *log, const struct store_op *op, struct error *err)
 {
 	struct batch_record batch = {.id = op->move->batch};
-	const struct move_record *old;
+	const struct move_record *old = NULL;
 	struct move_record *row;
 	struct move_record given;
 	size_t at;
