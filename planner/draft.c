@@ -1,0 +1,214 @@
+/* From a request to wanted moves: names become indices, and everything that makes
+ * the request senseless is found before anything is planned. A guest that cannot move is
+ * blocked with its reason; it does not stop the others. */
+#include "draft.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "compat.h"
+#include "xalloc.h"
+
+struct draft_move *draft_add(struct draft *draft, uint32_t guest, uint32_t wanted)
+{
+	struct draft_move *move;
+
+	draft->moves = xgrow(draft->moves, draft->n_moves, sizeof *draft->moves);
+	move = &draft->moves[draft->n_moves++];
+	*move = (struct draft_move){.guest = guest, .target = INDEX_NONE, .wanted = wanted};
+	move->priority = draft->inventory->guests[guest].priority;
+	return move;
+}
+
+void draft_block(struct draft *draft, uint32_t guest, const char *name, const struct error *error)
+{
+	draft->blocked = xgrow(draft->blocked, draft->n_blocked, sizeof *draft->blocked);
+	draft->blocked[draft->n_blocked++] =
+		(struct blocked_guest){.guest = guest, .name = xstrdup(name), .error = *error};
+}
+
+const struct wanted_move *draft_wanted(const struct draft *draft, const struct draft_move *move)
+{
+	return move->wanted == INDEX_NONE ? NULL : &draft->request->moves[move->wanted];
+}
+
+void draft_compact(struct draft *draft)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < draft->n_moves; i++)
+		if (draft->moves[i].target != INDEX_NONE)
+			draft->moves[kept++] = draft->moves[i];
+	draft->n_moves = kept;
+}
+
+/* Guests that are shut off need no move: the host can go down with them. */
+static void draft_drained_guests(struct draft *draft)
+{
+	const struct inventory *inventory = draft->inventory;
+	struct error error;
+	uint32_t i;
+
+	for (i = 0; i < inventory->n_guests; i++) {
+		if (!draft->drained[inventory->guests[i].host] || inventory->guests[i].state == GUEST_SHUTOFF)
+			continue;
+		if (planner_guest_can_move(inventory, i, &error))
+			draft_add(draft, i, INDEX_NONE)->is_chosen = true;
+		else
+			draft_block(draft, i, inventory->guests[i].name, &error);
+	}
+}
+
+static bool hosts_exist(const struct draft *draft, struct error *err)
+{
+	size_t i;
+
+	for (i = 0; i < draft->request->n_hosts; i++)
+		if (inventory_host(draft->inventory, draft->request->hosts[i]) == INDEX_NONE)
+			return error_set(err, ERR_UNKNOWN_HOST, "no host is named %s", draft->request->hosts[i]);
+	return true;
+}
+
+static const char *where_of(const struct wanted_move *wanted)
+{
+	return wanted->where != NULL ? wanted->where : "command line";
+}
+
+/* Of several guests of one name, the one on the host that the operator named. */
+static uint32_t guest_on(const struct inventory *inventory, const char *name, const char *host)
+{
+	uint32_t number = host != NULL ? inventory_host(inventory, host) : INDEX_NONE, i;
+
+	for (i = 0; number != INDEX_NONE && i < inventory->n_guests; i++)
+		if (inventory->guests[i].host == number && strcmp(inventory->guests[i].name, name) == 0)
+			return i;
+	return INDEX_NONE;
+}
+
+static uint32_t find_guest(const struct inventory *inventory, const struct wanted_move *wanted, struct error *err)
+{
+	struct error why;
+	uint32_t guest;
+
+	error_clear(&why);
+	guest = inventory_guest(inventory, wanted->guest, &why);
+	if (guest == INDEX_NONE && why.code == ERR_AMBIGUOUS_GUEST)
+		guest = guest_on(inventory, wanted->guest, wanted->from);
+	if (guest == INDEX_NONE && err != NULL) {
+		*err = why;
+		if (wanted->where != NULL)
+			error_wrap(err, "%s", wanted->where);
+	}
+	return guest;
+}
+
+static bool wanted_hosts_exist(const struct draft *draft, const struct wanted_move *wanted, struct error *err)
+{
+	const char *names[2];
+	size_t i;
+
+	names[0] = wanted->from;
+	names[1] = wanted->to;
+	for (i = 0; i < 2; i++) {
+		if (names[i] == NULL || inventory_host(draft->inventory, names[i]) != INDEX_NONE)
+			continue;
+		error_set(err, ERR_UNKNOWN_HOST, "vm %s: no host is named %s", wanted->guest, names[i]);
+		return wanted->where != NULL ? error_wrap(err, "%s", wanted->where) : false;
+	}
+	return true;
+}
+
+/* What the wanted move says against the facts; the target only as far as time does not change it. */
+static bool is_possible(const struct draft *draft, const struct draft_move *move, uint32_t target, struct error *error)
+{
+	const struct wanted_move *wanted = draft_wanted(draft, move);
+	const struct guest *guest = &draft->inventory->guests[move->guest];
+	const struct host *host = &draft->inventory->hosts[guest->host];
+
+	if (wanted->from != NULL && strcmp(wanted->from, host->name) != 0) {
+		error_set(error, ERR_GUEST_ELSEWHERE, "vm %s: runs on %s, not on %s (%s)", guest->name, host->name,
+			wanted->from, where_of(wanted));
+		error_hint(error, "correct the line, or leave the host out");
+		return false;
+	}
+	if (!planner_guest_can_move(draft->inventory, move->guest, error))
+		return false;
+	return target == INDEX_NONE || planner_fits(draft->inventory, draft->ledger, move->guest, target, draft->request,
+		wanted, false, error);
+}
+
+static bool draft_wanted_moves(struct draft *draft, struct error *err)
+{
+	const struct inventory *inventory = draft->inventory;
+	uint32_t *named = xcalloc(inventory->n_guests, sizeof *named); /* wanted move + 1 of each guest */
+	bool ok = true;
+	uint32_t i;
+
+	for (i = 0; ok && i < draft->request->n_moves; i++) {
+		const struct wanted_move *wanted = &draft->request->moves[i];
+		uint32_t guest = find_guest(inventory, wanted, err);
+		struct draft_move *move;
+
+		ok = guest != INDEX_NONE && wanted_hosts_exist(draft, wanted, err);
+		if (ok && named[guest] != 0)
+			ok = error_set(err, ERR_DUPLICATE_GUEST, "vm %s is named twice: %s and %s", inventory->guests[guest].name,
+				where_of(&draft->request->moves[named[guest] - 1]), where_of(wanted));
+		if (!ok)
+			break;
+		named[guest] = i + 1;
+		move = draft_add(draft, guest, i);
+		move->is_chosen = wanted->to == NULL;
+		if (wanted->priority != 0)
+			move->priority = wanted->priority;
+	}
+	free(named);
+	return ok;
+}
+
+/* After all names are known to be right: blocks what cannot be, sets the targets that were asked for. */
+static void check_wanted_moves(struct draft *draft)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < draft->n_moves; i++) {
+		struct draft_move *move = &draft->moves[i];
+		const struct wanted_move *wanted = draft_wanted(draft, move);
+		struct error error;
+
+		error_clear(&error);
+		if (wanted->to != NULL)
+			move->target = inventory_host(draft->inventory, wanted->to);
+		if (is_possible(draft, move, move->target, &error))
+			draft->moves[kept++] = *move;
+		else
+			draft_block(draft, move->guest, wanted->guest, &error);
+	}
+	draft->n_moves = kept;
+}
+
+bool draft_from_request(struct draft *draft, struct error *err)
+{
+	if (!hosts_exist(draft, err))
+		return false;
+	switch (draft->request->kind) {
+	case REQUEST_DRAIN:
+		if (draft->request->n_hosts == 0)
+			return error_set(err, ERR_USAGE, "drain: no host is named");
+		draft_drained_guests(draft);
+		return true;
+	case REQUEST_MOVE:
+	case REQUEST_BATCH:
+	case REQUEST_RETURN:
+		if (!draft_wanted_moves(draft, err))
+			return false;
+		check_wanted_moves(draft);
+		return true;
+	case REQUEST_REBALANCE:
+		draft_rebalance(draft);
+		return true;
+	case REQUEST_ROLLING:
+		break;
+	}
+	return error_set(err, ERR_UNSUPPORTED,
+		"rolling maintenance is not planned as a whole: drain and return its hosts one group after the other");
+}

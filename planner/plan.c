@@ -1,0 +1,332 @@
+/* The planner's one entrance: request to draft, draft to jobs, jobs to a schedule,
+ * schedule to a plan. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arith.h"
+#include "bound.h"
+#include "draft.h"
+#include "drained.h"
+#include "search.h"
+#include "xalloc.h"
+
+static const char *const move_kind_names[] = {
+	[MOVE_SHARED] = "shared", [MOVE_SHARED_NOTHING] = "shared_nothing", [MOVE_MIXED] = "mixed",
+};
+
+const char *move_kind_name(enum move_kind kind)
+{
+	return move_kind_names[kind];
+}
+
+void plan_free(struct plan *plan)
+{
+	size_t i;
+
+	if (plan == NULL)
+		return;
+	for (i = 0; i < plan->n_blocked; i++)
+		free(plan->blocked[i].name);
+	free(plan->blocked);
+	free(plan->moves);
+	free(plan);
+}
+
+static void fill_job(const struct draft *draft, const struct draft_move *move, struct job *job)
+{
+	const struct model *model = draft->ledger->model;
+	const struct guest *guest = &draft->inventory->guests[move->guest];
+	const struct wanted_move *wanted = draft_wanted(draft, move);
+	uint64_t disk_bytes = planner_disk_bytes(draft->inventory, move->guest, move->target, NULL);
+	struct path path;
+	bool has_path = model_path(model, guest->host, move->target, wanted != NULL ? wanted->max_rate_bytes_per_s : 0, &path);
+
+	assert(has_path);
+	(void)has_path;
+	job->guest = move->guest;
+	job->source = guest->host;
+	job->target = move->target;
+	memcpy(job->links, path.links, sizeof job->links);
+	job->n_links = path.n_links;
+	job->memory_rate_bytes_per_s = path.memory_rate_bytes_per_s;
+	job->disk_rate_bytes_per_s = path.disk_rate_bytes_per_s;
+	job->rate_bytes_per_s = path.memory_rate_bytes_per_s;
+	if (disk_bytes > 0)
+		job->rate_bytes_per_s = max_u64(job->rate_bytes_per_s, path.disk_rate_bytes_per_s);
+	job->has_disks = disk_bytes > 0;
+	job->priority = move->priority;
+	job->sequence = move->sequence;
+	job->is_tight = move->is_tight;
+	transfer_of(guest, disk_bytes, &model->options, &job->transfer);
+	transfer_time(&job->transfer, path.disk_rate_bytes_per_s, path.memory_rate_bytes_per_s, &job->best);
+}
+
+static int by_sequence(const void *a, const void *b)
+{
+	const struct draft_move *x = a, *y = b;
+
+	return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
+}
+
+/* Numbers each host's departures and arrivals in the feasible order. */
+static void number_jobs(struct jobs *jobs)
+{
+	size_t n_hosts = jobs->model->inventory->n_hosts, i;
+	uint32_t *departures = xcalloc(n_hosts, sizeof *departures), *arrivals = xcalloc(n_hosts, sizeof *arrivals);
+
+	for (i = 0; i < jobs->n; i++) {
+		struct job *job = &jobs->jobs[i];
+
+		job->nth_departure = departures[job->source]++;
+		job->nth_arrival = arrivals[job->target]++;
+		job->need_departures = job->is_tight ? departures[job->target] : 0;
+		job->need_arrivals = job->is_tight ? job->nth_arrival : 0;
+		jobs->has_tight = jobs->has_tight || job->is_tight;
+	}
+	free(departures);
+	free(arrivals);
+}
+
+static void make_jobs(struct draft *draft, struct jobs *jobs)
+{
+	size_t i;
+
+	jobs->model = draft->ledger->model;
+	jobs->n = draft->n_moves;
+	jobs->jobs = xcalloc(jobs->n, sizeof *jobs->jobs);
+	if (draft->n_moves > 1)
+		qsort(draft->moves, draft->n_moves, sizeof *draft->moves, by_sequence);
+	for (i = 0; i < jobs->n; i++)
+		fill_job(draft, &draft->moves[i], &jobs->jobs[i]);
+	number_jobs(jobs);
+}
+
+/* The hosts that a drained guest might have gone to. */
+static bool *open_targets(const struct draft *draft)
+{
+	bool *targets;
+	size_t i;
+
+	if (draft->drained == NULL)
+		return NULL;
+	targets = xcalloc(draft->inventory->n_hosts, sizeof *targets);
+	for (i = 0; i < draft->inventory->n_hosts; i++) {
+		const struct host *host = &draft->inventory->hosts[i];
+
+		targets[i] = !draft->drained[i] && host->reachable && host->incoming && !host->cordoned;
+	}
+	return targets;
+}
+
+struct start_key {
+	int64_t start_us;
+	uint32_t nth, job;
+};
+
+static int by_start(const void *a, const void *b)
+{
+	const struct start_key *x = a, *y = b;
+
+	if (x->start_us != y->start_us)
+		return x->start_us < y->start_us ? -1 : 1;
+	return x->nth < y->nth ? -1 : x->nth > y->nth;
+}
+
+static struct start_key *start_order(const struct jobs *jobs, const struct schedule *schedule)
+{
+	struct start_key *keys = xcalloc(jobs->n, sizeof *keys);
+	uint32_t i;
+
+	for (i = 0; i < jobs->n; i++) {
+		uint32_t job = schedule->admitted[i];
+
+		keys[i] = (struct start_key){.start_us = schedule->start_us[job], .nth = i, .job = job};
+	}
+	if (jobs->n > 1)
+		qsort(keys, jobs->n, sizeof *keys, by_start);
+	return keys;
+}
+
+/* How far off an estimate may be: less, the more moves of this pair were measured. */
+static int64_t range_milli(const struct plan_options *options, const struct path_rate *measured)
+{
+	uint32_t samples = measured != NULL ? measured->samples : 0;
+
+	return options->range_milli / (samples == 0 ? 1 : samples < 4 ? 2 : samples < 16 ? 3 : 4);
+}
+
+static int64_t to_ms(int64_t us)
+{
+	return (us + 999) / 1000;
+}
+
+static void say_why(const struct draft *draft, const struct draft_move *from, const struct job *job, size_t place,
+	struct planned_move *move)
+{
+	const struct ledger *ledger = draft->ledger;
+	const struct host *target = &draft->inventory->hosts[move->target];
+	const struct wanted_move *wanted = draft_wanted(draft, from);
+	uint64_t full = target->memory_bytes == 0 ? 0 :
+		mul_div(ledger->hosts[move->target].memory_bytes + target->memory_reserve_bytes, 100, target->memory_bytes);
+	char order[64];
+
+	snprintf(order, sizeof order, move->after != INDEX_NONE ? "waits for room there" :
+		!job->best.converges ? "last: writes faster than the link carries" :
+		job->priority != 0 ? "place %zu by priority" : "place %zu in the order", place + 1);
+	if (from->is_chosen)
+		snprintf(move->reason, sizeof move->reason, "least loaded of the hosts that fit, %" PRIu64
+			" %% of its memory taken when all have arrived; %s", full, order);
+	else
+		snprintf(move->reason, sizeof move->reason, "as asked%s%.60s%s; %s", wanted != NULL && wanted->where != NULL ? " (" : "",
+			wanted != NULL && wanted->where != NULL ? wanted->where : "",
+			wanted != NULL && wanted->where != NULL ? ")" : "", order);
+}
+
+static void fill_move(const struct draft *draft, const struct jobs *jobs, const struct schedule *schedule, uint32_t number,
+	struct planned_move *move)
+{
+	const struct job *job = &jobs->jobs[number];
+	int64_t range, end_ms = to_ms(schedule->end_us[number]);
+	struct path path;
+
+	model_path(jobs->model, job->source, job->target, 0, &path);
+	move->guest = job->guest;
+	move->source = job->source;
+	move->target = job->target;
+	move->wanted = draft->moves[number].wanted;
+	move->disk_bytes = planner_disk_bytes(draft->inventory, job->guest, job->target, &move->kind);
+	move->start_ms = schedule->start_us[number] / 1000;
+	move->duration_ms = end_ms - move->start_ms;
+	range = range_milli(&jobs->model->options, path.measured);
+	move->duration_low_ms = move->duration_ms * (1000 - range) / 1000;
+	move->duration_high_ms = move->duration_ms * (1000 + range) / 1000;
+	move->bytes = job->best.bytes;
+	move->rate_bytes_per_s = job->rate_bytes_per_s;
+	move->downtime_ms = job->best.downtime_ms;
+	move->network = path.network;
+	move->after = INDEX_NONE;
+	move->converges = job->best.converges;
+}
+
+/* For tight moves: the last of the departures that make room, as an index into the plan. */
+static void link_after(const struct jobs *jobs, const struct start_key *keys, struct plan *plan)
+{
+	uint32_t *place = xcalloc(jobs->n, sizeof *place);
+	size_t i, k;
+
+	for (i = 0; i < jobs->n; i++)
+		place[keys[i].job] = (uint32_t)i;
+	for (i = 0; i < jobs->n; i++) {
+		const struct job *job = &jobs->jobs[i];
+
+		if (!job->is_tight || job->need_departures == 0)
+			continue;
+		for (k = i; k-- > 0;)
+			if (jobs->jobs[k].source == job->target) {
+				plan->moves[place[i]].after = place[k];
+				break;
+			}
+	}
+	free(place);
+}
+
+static void fill_moves(const struct draft *draft, const struct jobs *jobs, const struct schedule *schedule, struct plan *plan)
+{
+	struct start_key *keys = start_order(jobs, schedule);
+	size_t i;
+
+	plan->n_moves = jobs->n;
+	plan->moves = xcalloc(jobs->n, sizeof *plan->moves);
+	for (i = 0; i < jobs->n; i++)
+		fill_move(draft, jobs, schedule, keys[i].job, &plan->moves[i]);
+	link_after(jobs, keys, plan);
+	for (i = 0; i < jobs->n; i++)
+		say_why(draft, &draft->moves[keys[i].job], &jobs->jobs[keys[i].job], i, &plan->moves[i]);
+	free(keys);
+}
+
+static void fill_times(const struct jobs *jobs, const struct schedule *schedule, const struct bound *bound, struct plan *plan)
+{
+	int64_t range = jobs->model->options.range_milli;
+
+	plan->makespan_ms = to_ms(schedule->makespan_us);
+	plan->makespan_low_ms = plan->makespan_ms * (1000 - range) / 1000;
+	plan->makespan_high_ms = plan->makespan_ms * (1000 + range) / 1000;
+	plan->lower_bound_ms = bound->lower_us / 1000;
+	if (plan->makespan_low_ms < plan->lower_bound_ms * (1000 - range) / 1000)
+		plan->makespan_low_ms = plan->lower_bound_ms * (1000 - range) / 1000;
+	plan->bottleneck_host = bound->host;
+	plan->bottleneck_direction = bound->direction;
+	snprintf(plan->bottleneck_text, sizeof plan->bottleneck_text, "%s", bound->text);
+}
+
+static void draft_schedule(struct draft *draft, struct plan *plan)
+{
+	struct jobs jobs = {0};
+	struct schedule *schedule;
+	struct bound bound;
+	bool *targets = open_targets(draft);
+
+	make_jobs(draft, &jobs);
+	bound_compute(&jobs, targets, &bound);
+	schedule = search_schedule(&jobs, bound.lower_us);
+	fill_moves(draft, &jobs, schedule, plan);
+	fill_times(&jobs, schedule, &bound, plan);
+	plan->blocked = draft->blocked;
+	plan->n_blocked = draft->n_blocked;
+	draft->blocked = NULL;
+	draft->n_blocked = 0;
+	schedule_free(schedule);
+	free(jobs.jobs);
+	free(targets);
+}
+
+static void draft_clear(struct draft *draft)
+{
+	size_t i;
+
+	for (i = 0; i < draft->n_blocked; i++)
+		free(draft->blocked[i].name);
+	free(draft->blocked);
+	free(draft->moves);
+	free(draft->drained);
+	ledger_free(draft->ledger);
+}
+
+/* A drain's targets only fill up, so any order is feasible: that of the inventory is as good as another. */
+static void number_as_given(struct draft *draft)
+{
+	size_t i;
+
+	for (i = 0; i < draft->n_moves; i++)
+		draft->moves[i].sequence = (uint32_t)i;
+}
+
+bool planner_plan(const struct inventory *inventory, const struct request *request, const struct plan_options *options,
+	struct plan **ret_plan, struct error *err)
+{
+	struct draft draft = {.inventory = inventory, .request = request};
+	struct plan *plan;
+
+	draft.ledger = ledger_new(inventory, options);
+	draft.drained = drained_hosts(inventory, request);
+	if (!draft_from_request(&draft, err)) {
+		draft_clear(&draft);
+		return false;
+	}
+	draft_place(&draft);
+	if (request->kind == REQUEST_DRAIN)
+		number_as_given(&draft);
+	else
+		draft_order(&draft);
+	plan = xcalloc(1, sizeof *plan);
+	plan->kind = request->kind;
+	draft_schedule(&draft, plan);
+	inventory_digest(inventory, plan->inventory_digest);
+	draft_clear(&draft);
+	*ret_plan = plan;
+	return true;
+}
