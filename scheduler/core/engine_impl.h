@@ -69,6 +69,7 @@ struct move {
 
 	/* On the wire */
 	uint32_t network;
+	char address[64];           /* of the target, without prefix */
 	uint32_t links[LINKS_OF_MOVE];
 	uint64_t sequence;          /* order of admission: the strict priority */
 	struct hv_stats stats;

@@ -72,9 +72,12 @@ static void fill(struct engine *engine, struct move *move, struct hv_request *re
 	request->downtime_ms = engine->options.downtime_limit_ms;
 	request->auto_converge = engine->options.auto_converge;
 	request->paused_handover = move->record.handover_paused;
-	if (move->links[1] != INDEX_NONE && target->n_links > 0)
-		request->target_address =
-			target->links[(move->links[1] - engine->loads[move->target].first_link) / 2].address;
+	if (move->links[1] != INDEX_NONE && target->n_links > 0) {
+		const char *address = target->links[(move->links[1] - engine->loads[move->target].first_link) / 2].address;
+
+		snprintf(move->address, sizeof move->address, "%.*s", (int)strcspn(address, "/"), address);
+		request->target_address = move->address;
+	}
 }
 
 void run_begin(struct engine *engine, struct move *move)
