@@ -240,7 +240,7 @@ static bool apply(struct memory *memory, struct undo_log *log, const struct stor
 	case STORE_SET_EPOCH:
 		return set_epoch(memory, log, op->epoch, err);
 	}
-	assert(!"no such operation");
+	assert(false && "no such operation");
 	return false;
 }
 

@@ -179,7 +179,7 @@ static bool apply(struct store_sqlite *self, const struct store_op *op, struct e
 	case STORE_SET_EPOCH:
 		return set_epoch(self, op->epoch, err);
 	}
-	assert(!"no such operation");
+	assert(false && "no such operation");
 	return false;
 }
 

@@ -188,7 +188,7 @@ static void write_names(FILE *stream, const char **at)
 		*at += n;
 		return;
 	}
-	assert(!"a mark in the schema that no list fills");
+	assert(false && "a mark in the schema that no list fills");
 }
 
 /* The schema text with its @names@ filled in; with free(). */
