@@ -188,6 +188,8 @@ void move_reserve(struct engine *engine, struct move *move);
 void move_release(struct engine *engine, struct move *move, bool has_moved);
 void move_wait(struct engine *engine, struct move *move, int64_t retry_ms);
 void move_activate(struct engine *engine, struct move *move);
+/* Gives back its slots and links; outstanding answers are no longer waited for. Before its target changes. */
+void move_deactivate(struct engine *engine, struct move *move);
 /* Ends it: DONE, FAILED or CANCELLED. */
 void move_end(struct engine *engine, struct move *move, enum move_state state, const struct error *why);
 const struct wanted_move *move_wanted(const struct engine *engine, const struct move *move);

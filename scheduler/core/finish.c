@@ -190,6 +190,7 @@ void finish_attempt(struct engine *engine, struct move *move)
 	uint32_t attempts = move->record.attempts > 0 ? move->record.attempts : 1;
 
 	move_release(engine, move, false);
+	move_deactivate(engine, move);
 	if (move->record.cancel_requested) {
 		error_set(&why, ERR_CANCELLED, "cancelled; guest %s runs on %s", move->record.guest, move->record.source);
 		move_end(engine, move, MOVE_CANCELLED, &why);

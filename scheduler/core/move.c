@@ -144,7 +144,7 @@ static void enter_waiting(struct engine *engine, struct move *move)
 	engine->n_waiting++;
 }
 
-static void leave_active(struct engine *engine, struct move *move)
+void move_deactivate(struct engine *engine, struct move *move)
 {
 	if (move->active_at == INDEX_NONE)
 		return;
@@ -157,7 +157,7 @@ static void leave_active(struct engine *engine, struct move *move)
 
 void move_wait(struct engine *engine, struct move *move, int64_t retry_ms)
 {
-	leave_active(engine, move);
+	move_deactivate(engine, move);
 	if (!move->is_waiting)
 		enter_waiting(engine, move);
 	move->retry_ms = retry_ms;
@@ -194,7 +194,7 @@ void move_activate(struct engine *engine, struct move *move)
 void move_end(struct engine *engine, struct move *move, enum move_state state, const struct error *why)
 {
 	leave_waiting(engine, move);
-	leave_active(engine, move);
+	move_deactivate(engine, move);
 	if (move->is_reserved)
 		move_release(engine, move, false);
 	if (why != NULL)
