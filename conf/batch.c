@@ -243,6 +243,7 @@ static bool take_line(struct csv *csv, const char *s, size_t n)
 void batch_csv(const char *file, const char *text, size_t n, struct request *request, struct problems *problems)
 {
 	struct csv csv = {.file = file, .request = request, .problems = problems};
+	size_t before = problems->n;
 	bool go_on = true;
 
 	if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* spreadsheets write it */
@@ -258,7 +259,7 @@ void batch_csv(const char *file, const char *text, size_t n, struct request *req
 		n -= end == NULL ? n : length + 1;
 		text += length + 1;
 	}
-	if (go_on && request->n_moves == 0)
+	if (problems->n == before && request->n_moves == 0)
 		problems_add(problems, ERR_INPUT, "%s: %s", file, csv.n_columns == 0 ? "is empty; the first line must name the columns (vm, to, ...)"
 			: "holds no moves below its header");
 }

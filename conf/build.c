@@ -133,9 +133,9 @@ static void add_setting(struct build *build, uint32_t at, const struct scan *sca
 	key = xprintf("%s:%s", section->title, entry->key);
 	old = name_index_find(build->by_key, key);
 	if (old != INDEX_NONE) {
-		/* override itself speaks only of the file it stands in. */
+		/* override itself speaks only of the file it stands in; doubles within one file are the scanner's. */
 		free(key);
-		if (option->section != SECTION_ANY && !may_override)
+		if (option->section != SECTION_ANY && !may_override && build->settings[old].file != scan->file)
 			problems_add(build->problems, ERR_CONFIG, "%s:%u: [%s] %s: set already at %s:%u; override = yes in this section allows it",
 				scan->file, entry->line, section->title, entry->key, build->settings[old].file, build->settings[old].line);
 		build->settings[old] = setting;
