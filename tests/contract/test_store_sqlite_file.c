@@ -580,6 +580,16 @@ static void a_row_without_meaning_fails_the_load_and_is_named(void **state)
 	expect_load_refused("DELETE FROM meta", "identity");
 }
 
+static void a_file_with_rows_against_its_own_rules_is_refused(void **state)
+{
+	struct store *store = open_with_a_move();
+
+	(void)state;
+	store->close(store);
+	shell(path, "PRAGMA ignore_check_constraints = 1; UPDATE move SET state = 'nonsense'");
+	expect_open_refused(ERR_STATE_CORRUPT, "is damaged: CHECK");
+}
+
 static void the_views_say_what_the_tables_hold(void **state)
 {
 	struct store *store = open_with_a_move();
@@ -692,6 +702,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_commit_beside_another_writer_fails_and_works_once_it_is_gone),
 	TEST(the_file_itself_refuses_what_no_table_knows),
 	TEST(a_row_without_meaning_fails_the_load_and_is_named),
+	TEST(a_file_with_rows_against_its_own_rules_is_refused),
 	TEST(the_views_say_what_the_tables_hold),
 	TEST(the_log_is_carried_into_the_file_before_it_grows_large),
 	TEST(a_backup_beside_the_writer_is_a_whole_state_file),
