@@ -68,7 +68,7 @@ char *plan_json(const struct plan *plan, const struct inventory *inventory, cons
 {
 	struct json_writer writer;
 
-	json_begin(&writer, 3);
+	json_begin(&writer, 2);
 	json_open(&writer, NULL, '{');
 	json_put_text(&writer, "schema", SCHEMA);
 	json_put_text(&writer, "kind", request_kind_name(plan->kind));
