@@ -1,12 +1,27 @@
 /* Volumes of a move: made sparse and of the exact size on the target before it, removed on
  * whichever side is left with useless ones after it. libvirt could make them by itself, but it
  * silently overwrites what is there, allocates raw images fully and removes nothing after a failure. */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libvirt_internal.h"
 #include "libvirt_xml.h"
+
+/* A pool refuses a refresh while a volume is being made in it, which another move may be doing now. */
+bool lv_pool_refresh(virStoragePoolPtr pool)
+{
+	enum { TRIES = 40, PAUSE_MS = 50 };
+
+	for (int i = 0; i < TRIES; i++) {
+		if (virStoragePoolRefresh(pool, 0) == 0)
+			return true;
+		if (lv_last_code() != VIR_ERR_INTERNAL_ERROR && lv_last_code() != VIR_ERR_OPERATION_INVALID)
+			return false;
+		usleep(PAUSE_MS * 1000);
+	}
+	return false;
+}
 
 virStorageVolPtr lv_volume(virConnectPtr conn, const char *pool_name, const char *name, bool *ret_absent, struct error *err)
 {
@@ -20,8 +35,8 @@ virStorageVolPtr lv_volume(virConnectPtr conn, const char *pool_name, const char
 	virStorageVolPtr volume = virStorageVolLookupByName(pool, name);
 	/* A pool learns of files made behind its back only by a refresh. */
 	if (!volume && lv_last_code() == VIR_ERR_NO_STORAGE_VOL) {
-		if (virStoragePoolRefresh(pool, 0) < 0) {
-			lv_error(err, ERR_TARGET_POOL_MISSING, "pool %s cannot be refreshed", pool_name);
+		if (!lv_pool_refresh(pool)) {
+			lv_error(err, ERR_TIMEOUT, "pool %s cannot be refreshed", pool_name);
 			return NULL;
 		}
 		volume = virStorageVolLookupByName(pool, name);
@@ -56,6 +71,14 @@ static bool make_volume(virConnectPtr target, const struct hv_request *request, 
 	if (!pool)
 		return lv_error(err, ERR_TARGET_POOL_MISSING, "guest %s: host %s: pool %s", request->guest, request->target,
 				disk->target_pool);
+	/* libvirt knows only the files it has seen, and qemu-img overwrites one that it has not. */
+	bool is_absent;
+	LV_AUTO(volume_unref) virStorageVolPtr old = lv_volume(target, disk->target_pool, disk->target_volume, &is_absent, err);
+	if (old)
+		return error_set(err, ERR_TARGET_VOLUME_EXISTS, "guest %s: host %s has a volume %s in pool %s already", request->guest,
+				 request->target, disk->target_volume, disk->target_pool);
+	if (!is_absent)
+		return false;
 	LV_AUTO(text_free) char *xml = lv_xml_volume(disk->target_volume, disk->format, disk->capacity_bytes);
 	LV_AUTO(volume_unref) virStorageVolPtr volume = virStorageVolCreateXML(pool, xml, 0);
 	if (!volume)

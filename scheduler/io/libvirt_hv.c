@@ -189,8 +189,11 @@ static bool execute_pair(struct lv_host *host, virConnectPtr conn, const struct 
 		ok = lv_preflight(conn, other, request, &reply->preflight, err);
 	else
 		ok = lv_prepare(conn, other, request, reply, err);
-	if (!ok && has_effects(request->kind) && virConnectIsAlive(other) != 1)
-		reply->outcome_unknown = true;
+	if (!ok && virConnectIsAlive(other) != 1) {
+		/* A pool or network that could not be asked for is not missing. */
+		err->code = ERR_HOST_UNREACHABLE;
+		reply->outcome_unknown = has_effects(request->kind);
+	}
 	lv_give(target, LV_GENERAL, other);
 	return ok;
 }

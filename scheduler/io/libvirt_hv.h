@@ -13,7 +13,8 @@
  * hosts, so that a dead host holds up nobody else.
  *
  * A migration cannot be interrupted by ending drover: free leaves its thread
- * behind, detached, and the peer-to-peer migration goes on between the hosts.
+ * behind, detached, and the peer-to-peer migration goes on between the hosts. free waits a second
+ * or two at most for the other threads. Do not call it from inside a listener.
  */
 #ifndef DROVER_LIBVIRT_HV_H
 #define DROVER_LIBVIRT_HV_H

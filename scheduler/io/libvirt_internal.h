@@ -173,6 +173,7 @@ virDomainPtr lv_domain_must(virConnectPtr conn, const struct hv_request *request
 /* Whether this is the half-made copy of a guest that runs on another host. */
 bool lv_is_incoming(virDomainPtr domain);
 void lv_stats_read(virTypedParameterPtr params, int n, struct hv_stats *stats);
+bool lv_pool_refresh(virStoragePoolPtr pool);
 /* A volume by pool and name, after a refresh when it is not known at once. NULL, *ret_absent as above. */
 virStorageVolPtr lv_volume(virConnectPtr conn, const char *pool, const char *volume, bool *ret_absent, struct error *err);
 /* Deletes the listed volumes unless a guest other than except_uuid uses one. */

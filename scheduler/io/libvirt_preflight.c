@@ -217,8 +217,8 @@ static bool check_target_volume(struct check *check, struct hv_disk *disk, virSt
 	const char *guest = check->request->guest, *target = check->request->target;
 
 	/* Space and names as they are now, not as libvirt last saw them. */
-	if (virStoragePoolRefresh(pool, 0) < 0)
-		return lv_error(err, ERR_TARGET_POOL_MISSING, "guest %s: host %s: pool %s cannot be refreshed", guest, target, disk->target_pool);
+	if (!lv_pool_refresh(pool))
+		return lv_error(err, ERR_TIMEOUT, "guest %s: host %s: pool %s cannot be refreshed", guest, target, disk->target_pool);
 	LV_AUTO(volume_unref) virStorageVolPtr volume = virStorageVolLookupByName(pool, disk->target_volume);
 	if (volume)
 		return error_set(err, ERR_TARGET_VOLUME_EXISTS, "guest %s: host %s has a volume %s in pool %s already", guest, target,

@@ -379,8 +379,14 @@ static void a_rate_holds_in_the_disk_and_the_memory_phase(void **state)
 	/* The migrate call said 1 MiB/s (its share of a disk); the memory phase must not be held to it. */
 	assert_true(stats.elapsed_ms < 15000);
 	set_rate("lvrate", 4 * MIB);
+	struct hv_request downtime = request_of(HV_SET_DOWNTIME, "lvrate");
+	downtime.downtime_ms = 450;
+	ask_well(downtime);
 	for (int i = 0; i < 20; i++)
 		stats = poll_job("lvrate");
+	char command[128];
+	snprintf(command, sizeof command, "virsh %s migrate-getmaxdowntime lvrate | grep -qx 450", lab.names[0]);
+	assert_int_equal(run_tool(command), 0);
 	assert_int_equal(stats.phase, HV_PHASE_MEMORY);
 	assert_int_equal(stats.rate_limit_bytes_per_s, 4 * MIB);
 	uint64_t left = stats.memory_remaining_bytes;
