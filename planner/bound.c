@@ -123,7 +123,7 @@ static void bound_all_targets(const struct jobs *jobs, const bool *targets, stru
 	for (i = 0; i < model->inventory->n_hosts; i++)
 		for (k = 0; targets[i] && k < model->hosts[i].n_links; k++)
 			rate += model->capacities[model->hosts[i].first_link + 2 * k + 1];
-	if (rate == 0)
+	if (rate == 0 || load.n == 0)
 		return;
 	us = carry_us(load.bytes, rate);
 	load_text(text, sizeof text, "all targets", "in", &load, rate, us);
@@ -149,7 +149,7 @@ static void bound_moves(const struct jobs *jobs, struct bound *bound)
 			size_text(job->rate_bytes_per_s).text, us / 1000000, us / 100000 % 10);
 		raise_bound(bound, us, jobs, INDEX_NONE, DIRECTION_OUT, text);
 	}
-	if (limit == 0)
+	if (limit == 0 || jobs->n == 0)
 		return;
 	snprintf(text, sizeof text, "max_migrations = %" PRIu32 ": %zu moves one behind the other", limit, jobs->n);
 	raise_bound(bound, sum_us / limit - each_us, jobs, INDEX_NONE, DIRECTION_SHARED, text);

@@ -1,0 +1,257 @@
+/* Every hard filter: one world in which web1 fits h2, broken in one way each time. */
+#include <stdlib.h>
+
+#include "planner_world.h"
+
+struct world {
+	struct inventory *inventory;
+	struct guest *web;   /* on h1, disk in pool images, network br-lan */
+	struct host *target; /* h2 */
+	struct request *request;
+};
+
+/* Hosts and guests first, so that the pointers stay; each test changes things and calls asked(). */
+static struct world fitting(void)
+{
+	struct world world = {.inventory = inventory_new(), .request = request_new(REQUEST_MOVE)};
+	uint32_t i;
+
+	world_host(world.inventory, "h1", 8 * GIB);
+	world_host(world.inventory, "h2", 8 * GIB);
+	for (i = 0; i < 2; i++) {
+		struct host *host = &world.inventory->hosts[i];
+
+		host->memory_reserve_bytes = GIB;
+		host->cpus = 2;
+		host->cpu_overcommit_milli = 1500;
+		host->cpu_model = strdup("EPYC-Rome");
+		strings_add(&host->networks, &host->n_networks, "br-lan");
+		world_pool(host, "images", 10 * GIB);
+	}
+	world_guest(world.inventory, "web1", 0, 4 * GIB);
+	world_guest(world.inventory, "db", 1, 2 * GIB);
+	world.web = &world.inventory->guests[0];
+	world.target = &world.inventory->hosts[1];
+	world_disk(world.web, "vda", "images", 5 * GIB);
+	strings_add(&world.web->interfaces, &world.web->n_interfaces, "br-lan");
+	world.web->cpu_model = strdup("EPYC-Rome");
+	return world;
+}
+
+static struct error asked(struct world *world)
+{
+	struct plan_options options = world_options();
+	struct ledger *ledger;
+	struct error error;
+
+	error_clear(&error);
+	world_seal(world->inventory);
+	ledger = ledger_new(world->inventory, &options);
+	planner_fits(world->inventory, ledger, 0, 1, world->request, NULL, true, &error);
+	ledger_free(ledger);
+	inventory_free(world->inventory);
+	request_free(world->request);
+	return error;
+}
+
+static void a_guest_that_fits_is_not_refused(void **state)
+{
+	struct world world = fitting();
+
+	(void)state;
+	assert_int_equal(asked(&world).code, ERR_NONE);
+}
+
+static void hosts_that_are_closed_are_refused(void **state)
+{
+	struct world world = fitting();
+
+	(void)state;
+	world.target->cordoned = true;
+	assert_int_equal(asked(&world).code, ERR_HOST_CORDONED);
+	world = fitting();
+	world.target->reachable = false;
+	assert_int_equal(asked(&world).code, ERR_HOST_UNREACHABLE);
+	world = fitting();
+	world.target->incoming = false;
+	assert_int_equal(asked(&world).code, ERR_HOST_INCOMING_OFF);
+	world = fitting();
+	world.web->host = 1;
+	assert_int_equal(asked(&world).code, ERR_SAME_HOST);
+	world = fitting();
+	world.request->kind = REQUEST_DRAIN;
+	strings_add(&world.request->hosts, &world.request->n_hosts, "h2");
+	assert_int_equal(asked(&world).code, ERR_BEING_DRAINED);
+}
+
+static void a_return_goes_to_the_cordoned_host_it_names(void **state)
+{
+	struct world world = fitting();
+
+	(void)state;
+	world.target->cordoned = true;
+	world.request->kind = REQUEST_RETURN;
+	strings_add(&world.request->hosts, &world.request->n_hosts, "h2");
+	assert_int_equal(asked(&world).code, ERR_NONE);
+}
+
+static void missing_memory_is_refused_with_both_numbers(void **state)
+{
+	struct world world = fitting();
+	struct error error;
+
+	(void)state;
+	world.inventory->guests[1].memory_bytes = 4 * GIB;
+	error = asked(&world);
+	assert_int_equal(error.code, ERR_TARGET_MEMORY);
+	assert_string_equal(error.message, "vm web1: 4.0 GiB needed, h2 has 3.0 GiB free (8.0 GiB less 1.0 GiB reserved and "
+		"4.0 GiB of 1 guests there or on their way)");
+}
+
+static void a_guest_that_is_shut_off_takes_no_room(void **state)
+{
+	struct world world = fitting();
+
+	(void)state;
+	world.inventory->guests[1].memory_bytes = 4 * GIB;
+	world.inventory->guests[1].state = GUEST_SHUTOFF;
+	assert_int_equal(asked(&world).code, ERR_NONE);
+}
+
+static void missing_cpus_are_refused_with_both_numbers(void **state)
+{
+	struct world world = fitting();
+	struct error error;
+
+	(void)state;
+	world.web->vcpus = 3; /* 2 CPUs times 1.5 are 3, and db has one */
+	error = asked(&world);
+	assert_int_equal(error.code, ERR_TARGET_CPU);
+	assert_string_equal(error.message,
+		"vm web1: 3 virtual CPUs needed, h2 has 2 left (2 CPUs times 1.5 less 1 in use or on their way)");
+}
+
+static void another_cpu_model_is_refused_unless_every_host_has_it(void **state)
+{
+	struct world world = fitting();
+
+	(void)state;
+	free(world.target->cpu_model);
+	world.target->cpu_model = strdup("Skylake-Server");
+	assert_int_equal(asked(&world).code, ERR_TARGET_CPU_MODEL);
+	world = fitting();
+	free(world.target->cpu_model);
+	world.target->cpu_model = strdup("Skylake-Server");
+	free(world.web->cpu_model);
+	world.web->cpu_model = strdup("qemu64");
+	assert_int_equal(asked(&world).code, ERR_NONE);
+}
+
+static void a_missing_network_is_refused_and_a_mapping_helps(void **state)
+{
+	struct world world = fitting();
+	struct error error;
+
+	(void)state;
+	strings_add(&world.web->interfaces, &world.web->n_interfaces, "br-dmz");
+	error = asked(&world);
+	assert_int_equal(error.code, ERR_TARGET_NETWORK_MISSING);
+	assert_non_null(strstr(error.message, "br-dmz"));
+	world = fitting();
+	strings_add(&world.web->interfaces, &world.web->n_interfaces, "br-dmz");
+	name_map_add(&world.request->nets, &world.request->n_nets, "br-dmz", "br-lan");
+	assert_int_equal(asked(&world).code, ERR_NONE);
+}
+
+static void pools_are_checked_for_name_and_space(void **state)
+{
+	struct world world = fitting();
+	struct error error;
+
+	(void)state;
+	world_disk(world.web, "vdb", "images", 6 * GIB);
+	error = asked(&world);
+	assert_int_equal(error.code, ERR_TARGET_POOL_SPACE);
+	assert_non_null(strstr(error.message, "11.0 GiB needed for its disks, pool images of h2 has 10.0 GiB free"));
+	world = fitting();
+	world.request->to_pool = strdup("fast");
+	assert_int_equal(asked(&world).code, ERR_TARGET_POOL_MISSING);
+	world = fitting();
+	world_pool(&world.inventory->hosts[1], "fast", 6 * GIB);
+	name_map_add(&world.request->pools, &world.request->n_pools, "target:vda", "fast");
+	assert_int_equal(asked(&world).code, ERR_NONE);
+}
+
+static void a_disk_on_shared_storage_needs_no_space(void **state)
+{
+	struct world world = fitting();
+
+	(void)state;
+	world.web->disks[0].capacity_bytes = 100 * GIB;
+	world.inventory->hosts[0].pools[0].share_id = strdup("nfs:a");
+	world.inventory->hosts[1].pools[0].share_id = strdup("nfs:a");
+	assert_int_equal(asked(&world).code, ERR_NONE);
+}
+
+static void rules_refuse_hosts_and_company(void **state)
+{
+	struct world world = fitting();
+	struct rule *rule = inventory_add_rule(world.inventory, RULE_ANTI_AFFINITY);
+	struct error error;
+
+	(void)state;
+	strings_add(&rule->guests, &rule->n_guests, "web1");
+	strings_add(&rule->guests, &rule->n_guests, "db");
+	error = asked(&world);
+	assert_int_equal(error.code, ERR_RULE_ANTI_AFFINITY);
+	assert_non_null(strstr(error.message, "db is on h2"));
+	world = fitting();
+	rule = inventory_add_rule(world.inventory, RULE_NEVER_ON);
+	strings_add(&rule->guests, &rule->n_guests, "web1");
+	strings_add(&rule->hosts, &rule->n_hosts, "h2");
+	assert_int_equal(asked(&world).code, ERR_RULE_NEVER_ON);
+	world = fitting();
+	rule = inventory_add_rule(world.inventory, RULE_ONLY_ON);
+	strings_add(&world.web->groups, &world.web->n_groups, "gpu");
+	strings_add(&rule->groups, &rule->n_groups, "gpu");
+	strings_add(&rule->hosts, &rule->n_hosts, "h1");
+	assert_int_equal(asked(&world).code, ERR_RULE_ONLY_ON);
+}
+
+static void facts_of_a_guest_forbid_any_move(void **state)
+{
+	struct world world = fitting();
+	struct error error;
+
+	(void)state;
+	world_seal(world.inventory);
+	assert_done(planner_guest_can_move(world.inventory, 0, &error), error);
+	world.web->disks[0].passthrough = true;
+	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_GUEST_PASSTHROUGH);
+	world.web->hostdevs = 1;
+	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_GUEST_HOSTDEV);
+	error_set(&world.web->unmovable, ERR_GUEST_SNAPSHOT, "2 snapshots");
+	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_GUEST_SNAPSHOT);
+	assert_string_equal(error.message, "vm web1: 2 snapshots");
+	world.inventory->hosts[0].outgoing = false;
+	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_HOST_OUTGOING_OFF);
+	world.web->state = GUEST_SHUTOFF;
+	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_GUEST_NOT_RUNNING);
+	asked(&world);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_guest_that_fits_is_not_refused),
+	cmocka_unit_test(hosts_that_are_closed_are_refused),
+	cmocka_unit_test(a_return_goes_to_the_cordoned_host_it_names),
+	cmocka_unit_test(missing_memory_is_refused_with_both_numbers),
+	cmocka_unit_test(a_guest_that_is_shut_off_takes_no_room),
+	cmocka_unit_test(missing_cpus_are_refused_with_both_numbers),
+	cmocka_unit_test(another_cpu_model_is_refused_unless_every_host_has_it),
+	cmocka_unit_test(a_missing_network_is_refused_and_a_mapping_helps),
+	cmocka_unit_test(pools_are_checked_for_name_and_space),
+	cmocka_unit_test(a_disk_on_shared_storage_needs_no_space),
+	cmocka_unit_test(rules_refuse_hosts_and_company),
+	cmocka_unit_test(facts_of_a_guest_forbid_any_move),
+};
+TEST_MAIN(tests)

@@ -1,0 +1,102 @@
+/* Which network a pair of hosts takes, and at which rate. */
+#include <stdlib.h>
+
+#include "planner_world.h"
+
+static struct inventory *two_networks(void)
+{
+	struct inventory *inventory = inventory_new();
+	struct migration_network *slow, *fast;
+	struct host *host;
+
+	world_host(inventory, "h1", 16 * GIB);
+	host = world_host(inventory, "h2", 16 * GIB);
+	host_add_link(host, "10.9.0.2/24")->rate_bytes_per_s = 1000000000;
+	host_add_link(&inventory->hosts[0], "10.9.0.1/24")->rate_bytes_per_s = 1000000000;
+	world_host(inventory, "h3", 16 * GIB);
+	slow = inventory_add_network(inventory, "slow");
+	slow->cidr = strdup("10.8.0.0/24");
+	slow->order = 2;
+	fast = inventory_add_network(inventory, "fast");
+	fast->cidr = strdup("10.9.0.0/24");
+	fast->order = 1;
+	fast->reserve_percent = 20;
+	world_seal(inventory);
+	return inventory;
+}
+
+static void the_first_network_in_order_that_both_are_in_is_taken(void **state)
+{
+	struct inventory *inventory = two_networks();
+	uint32_t network, a, b;
+	struct error error;
+
+	(void)state;
+	assert_done(planner_network(inventory, 0, 1, &network, &a, &b, &error), error);
+	assert_string_equal(inventory->networks[network].name, "fast");
+	assert_int_equal(a, 1);
+	assert_int_equal(b, 1);
+	assert_done(planner_network(inventory, 0, 2, &network, &a, &b, &error), error);
+	assert_string_equal(inventory->networks[network].name, "slow");
+	assert_int_equal(a, 0);
+	inventory_free(inventory);
+}
+
+static void the_reserve_is_taken_off_the_rate(void **state)
+{
+	struct inventory *inventory = two_networks();
+
+	(void)state;
+	assert_int_equal(planner_link_rate(inventory, 0, 0, 1), 800000000);
+	assert_int_equal(planner_link_rate(inventory, 0, 1, 0), 100000000);
+	assert_int_equal(planner_link_rate(inventory, 0, INDEX_NONE, 0), 100000000);
+	inventory_free(inventory);
+}
+
+static void hosts_without_a_common_network_are_refused_by_name(void **state)
+{
+	struct inventory *inventory = inventory_new();
+	struct migration_network *network;
+	uint32_t which, a, b;
+	struct error error;
+
+	(void)state;
+	world_host(inventory, "h1", GIB);
+	free(world_host(inventory, "h2", GIB)->links[0].address);
+	inventory->hosts[1].links[0].address = strdup("192.168.0.2");
+	network = inventory_add_network(inventory, "migration");
+	network->cidr = strdup("10.8.0.0/16");
+	world_seal(inventory);
+	assert_refused(planner_network(inventory, 0, 1, &which, &a, &b, &error), error, ERR_NO_MIGRATION_NETWORK);
+	assert_string_equal(error.message,
+		"no migration network shared by h1 and h2 (h2 has no address in 10.8.0.0/16)");
+	inventory_free(inventory);
+}
+
+static void any_address_will_do_when_no_network_is_configured(void **state)
+{
+	struct inventory *inventory = inventory_new();
+	uint32_t network, a, b;
+	struct error error;
+
+	(void)state;
+	world_host(inventory, "h1", GIB);
+	host_add_link(&inventory->hosts[0], "192.168.7.1/24");
+	inventory_add_host(inventory, "h2");
+	host_add_link(inventory_add_host(inventory, "h3"), "192.168.7.3/24");
+	world_seal(inventory);
+	assert_done(planner_network(inventory, 0, 1, &network, &a, &b, &error), error);
+	assert_true(network == INDEX_NONE && b == INDEX_NONE && a == 0);
+	assert_done(planner_network(inventory, 0, 2, &network, &a, &b, &error), error);
+	assert_int_equal(a, 1);
+	assert_int_equal(b, 0);
+	inventory_free(inventory);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(the_first_network_in_order_that_both_are_in_is_taken),
+	cmocka_unit_test(the_reserve_is_taken_off_the_rate),
+	cmocka_unit_test(hosts_without_a_common_network_are_refused_by_name),
+	cmocka_unit_test(any_address_will_do_when_no_network_is_configured),
+};
+TEST_MAIN(tests)
