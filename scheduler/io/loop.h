@@ -2,7 +2,7 @@
  *
  * Everything here happens on one thread; only loop_wake may be called from others. A life:
  * loop_new, hypervisor made with loop_listener and loop_wake, loop_attach, loop_gather any number of
- * times (inventory, pre-flight), loop_run once or not at all, loop_free, and the hypervisor is freed after it.
+ * times (inventory, pre-flight), loop_run once or not at all; then the hypervisor is freed, and loop_free comes last.
  *
  * Clock: monotonic milliseconds, faster than real by `speed` for simulated worlds, so that
  * engine and world see the same time.

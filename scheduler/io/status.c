@@ -83,12 +83,13 @@ static void count_move(struct counts *counts, const struct move_record *move)
 
 static json_t *move_object(const struct move_record *move)
 {
-	return json_pack("{s:I, s:o, s:s, s:o, s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:I, s:o, s:o}", "id", (json_int_t)move->id,
+	return json_pack("{s:I, s:o, s:s, s:o, s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:I, s:o, s:I, s:o, s:o}", "id", (json_int_t)move->id,
 		"guest", text_of(move->guest), "uuid", move->uuid, "source", text_or_null(move->source), "target",
 		text_or_null(move->target), "kind", move_kind_name(move->kind), "state", move_state_name(move->state), "attempts",
 		(int)move->attempts, "network", text_or_null(move->network), "started", status_time(move->started_wall_ms),
 		"ended", status_time(move->ended_wall_ms), "planned_bytes", (json_int_t)move->planned_bytes,
-		"planned_duration_seconds", seconds(move->planned_duration_ms), "error", error_object(&move->error));
+		"planned_duration_seconds", seconds(move->planned_duration_ms), "bytes_transferred",
+		(json_int_t)move->bytes_transferred, "measured_downtime_seconds", seconds(move->measured_downtime_ms), "error", error_object(&move->error));
 }
 
 static void add_live(json_t *object, const struct engine *engine, size_t at)
@@ -182,6 +183,20 @@ static json_t *image_batch_object(const struct store_image *image, const struct 
 		json_array_append_new(moves, move_object(&image->moves[i]));
 	}
 	return batch_object(batch, &counts, moves);
+}
+
+json_t *status_history(const struct store_image *image)
+{
+	json_t *batches = json_array();
+	size_t i;
+
+	for (i = 0; i < image->n_batches; i++) {
+		json_t *batch = image_batch_object(image, &image->batches[i]);
+
+		json_object_del(batch, "moves");
+		json_array_append_new(batches, batch);
+	}
+	return batches;
 }
 
 json_t *status_of_image(const struct store_image *image, int64_t wall_ms)

@@ -12,6 +12,8 @@
 json_t *status_of_engine(const struct engine *engine, int64_t wall_ms, bool is_brief);
 /* All unfinished batches, or the last one when none is unfinished. */
 json_t *status_of_image(const struct store_image *image, int64_t wall_ms);
+/* Every batch of the state file, in order, without the moves. */
+json_t *status_history(const struct store_image *image);
 
 /* RFC 3339 in UTC, or null for 0. */
 json_t *status_time(int64_t wall_ms);

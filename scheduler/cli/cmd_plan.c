@@ -1,0 +1,415 @@
+/* Commands that look and change nothing: inventory, plan, preflight, explain. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "human.h"
+#include "output.h"
+#include "say.h"
+#include "show.h"
+#include "want.h"
+#include "xalloc.h"
+
+enum { PREFLIGHT_TIMEOUT_MS = 120000 };
+
+/* ---- inventory ---- */
+
+static const char *const guest_keys[] = {"name", "uuid", "host", "state", "vcpus", "memory_bytes", "used_memory_bytes",
+	"dirty_rate_bytes_per_second", NULL};
+
+static void show_hosts(const struct args *args, const struct inventory *inventory)
+{
+	struct table *table = table_new(args);
+	size_t i, k;
+
+	table_column(table, "HOST", COLUMN_TEXT);
+	table_column(table, "STATE", COLUMN_TEXT);
+	table_column(table, "GUESTS", COLUMN_NUMBER);
+	table_column(table, "MEMORY", COLUMN_NUMBER);
+	table_column(table, "USED", COLUMN_NUMBER);
+	table_column(table, "CPUS", COLUMN_NUMBER);
+	table_column(table, "ADDRESSES", COLUMN_TEXT);
+	table_column(table, "CPU", COLUMN_WIDE_TEXT);
+	table_column(table, "NOTE", COLUMN_LONG);
+	for (i = 0; i < inventory->n_hosts; i++) {
+		const struct host *host = &inventory->hosts[i];
+		char addresses[256] = "";
+		uint64_t used = 0;
+		size_t n = 0, length = 0;
+
+		for (k = 0; k < inventory->n_guests; k++) {
+			if (inventory->guests[k].host != i)
+				continue;
+			n++;
+			if (inventory->guests[k].state != GUEST_SHUTOFF)
+				used += inventory->guests[k].memory_bytes;
+		}
+		for (k = 0; k < host->n_links && length < sizeof addresses; k++)
+			length += (size_t)snprintf(addresses + length, sizeof addresses - length, "%s%s", k > 0 ? " " : "", host->links[k].address);
+		table_cell(table, "%s", host->name);
+		table_cell(table, "%s", !host->reachable ? "unreachable" : host->cordoned ? "cordoned" : "up");
+		table_cell(table, "%zu", n);
+		table_cell(table, "%s", human_bytes(host->memory_bytes).text);
+		table_cell(table, "%s", human_bytes(used).text);
+		table_cell(table, "%u", host->cpus);
+		table_cell(table, "%s", addresses);
+		table_cell(table, "%s", host->cpu_model != NULL ? host->cpu_model : "-");
+		table_cell(table, "%s", host->reachable ? "" : host->down.message);
+	}
+	table_print(table);
+	table_free(table);
+}
+
+static void show_guests(const struct args *args, const struct inventory *inventory)
+{
+	struct table *table = table_new(args);
+	size_t i, k;
+
+	table_column(table, "GUEST", COLUMN_TEXT);
+	table_column(table, "HOST", COLUMN_TEXT);
+	table_column(table, "STATE", COLUMN_TEXT);
+	table_column(table, "VCPUS", COLUMN_NUMBER);
+	table_column(table, "MEMORY", COLUMN_NUMBER);
+	table_column(table, "DISKS", COLUMN_NUMBER);
+	table_column(table, "DIRTY RATE", COLUMN_NUMBER);
+	table_column(table, "UUID", COLUMN_WIDE_TEXT);
+	table_column(table, "NOTE", COLUMN_LONG);
+	for (i = 0; i < inventory->n_guests; i++) {
+		const struct guest *guest = &inventory->guests[i];
+		uint64_t disks = 0;
+
+		for (k = 0; k < guest->n_disks; k++)
+			disks += guest->disks[k].allocation_bytes > 0 ? guest->disks[k].allocation_bytes : guest->disks[k].capacity_bytes;
+		table_cell(table, "%s", guest->name);
+		table_cell(table, "%s", inventory->hosts[guest->host].name);
+		table_cell(table, "%s", guest_state_name(guest->state));
+		table_cell(table, "%u", guest->vcpus);
+		table_cell(table, "%s", human_bytes(guest->memory_bytes).text);
+		table_cell(table, "%s", guest->n_disks > 0 ? human_bytes(disks).text : "-");
+		table_cell(table, "%s", human_rate(guest->dirty_rate_bytes_per_s).text);
+		table_cell(table, "%s", guest->uuid);
+		table_cell(table, "%s", guest->unmovable.code != ERR_NONE ? guest->unmovable.message : "");
+	}
+	table_print(table);
+	table_free(table);
+}
+
+int cmd_inventory(const struct args *args)
+{
+	struct site site;
+	int result = site_open(&site, args, SITE_STORE_MAY | SITE_INVENTORY);
+
+	if (result == EXIT_DONE && output_is_table(args)) {
+		show_hosts(args, site.inventory);
+		if (site.inventory->n_guests > 0)
+			putchar('\n');
+		show_guests(args, site.inventory);
+	} else if (result == EXIT_DONE) {
+		output_text(args, inventory_json(site.inventory), "guests", guest_keys);
+	}
+	site_close(&site);
+	return result;
+}
+
+/* ---- plan ---- */
+
+static int make_plan(struct site *site, struct want *want, struct plan **ret_plan)
+{
+	struct engine_options engine_options = site_engine_options(site);
+	struct error err;
+	int result = want_read(want, site, site->args->words, site->args->n_words);
+
+	if (result == EXIT_DONE && !planner_plan(site->inventory, want->request, &engine_options.plan, ret_plan, &err))
+		result = say_error(&err);
+	return result;
+}
+
+/* Mistakes in the words are told before any host is asked. */
+static int open_for_plan(struct site *site, const struct args *args)
+{
+	struct error err;
+
+	*site = (struct site){.args = args};
+	if (!want_check(args, args->words, args->n_words, &err))
+		return say_error(&err);
+	return site_open(site, args, SITE_STORE_MAY | SITE_INVENTORY);
+}
+
+int cmd_plan(const struct args *args)
+{
+	struct plan *plan = NULL;
+	struct want want = {0};
+	struct site site;
+	int result = open_for_plan(&site, args);
+
+	if (result == EXIT_DONE)
+		result = make_plan(&site, &want, &plan);
+	if (result == EXIT_DONE) {
+		show_plan(args, plan, site.inventory, want.request);
+		if (plan->n_moves == 0 && plan->n_blocked > 0)
+			result = EXIT_REFUSED;
+		else if (args->detailed_exitcode && plan->n_moves > 0)
+			result = EXIT_CHANGES;
+	}
+	plan_free(plan);
+	want_clear(&want);
+	site_close(&site);
+	return result;
+}
+
+/* ---- preflight ---- */
+
+static const char *const check_keys[] = {"guest", "source", "target", "ok", "error.code", "error.message", "error.hint", NULL};
+
+static json_t *check_object(const char *guest, const char *source, const char *target, const struct error *error)
+{
+	json_t *why = json_null();
+
+	if (error->code != ERR_NONE)
+		why = json_pack("{s:s, s:s, s:s}", "code", error_code_name(error->code), "message", error->message, "hint", error->hint);
+	return json_pack("{s:s, s:s?, s:s?, s:b, s:o}", "guest", guest, "source", source, "target", target, "ok",
+		(int)(error->code == ERR_NONE), "error", why);
+}
+
+/* The real hosts are asked about each planned move; replies stay empty (no error) where there are none to ask. */
+static bool ask_hosts(struct site *site, const struct want *want, const struct plan *plan, struct hv_reply *replies,
+	struct error *err)
+{
+	struct hv_request *requests = xcalloc(plan->n_moves, sizeof *requests);
+	struct name_map *every = xcalloc(plan->n_moves, sizeof *every);
+	static char all_pools[] = "";
+	bool is_good;
+	size_t i;
+
+	for (i = 0; i < plan->n_moves; i++) {
+		const struct planned_move *move = &plan->moves[i];
+		const struct wanted_move *wanted = move->wanted != INDEX_NONE ? &want->request->moves[move->wanted] : NULL;
+		const struct guest *guest = &site->inventory->guests[move->guest];
+		char *to_pool = wanted != NULL && wanted->to_pool != NULL ? wanted->to_pool : want->request->to_pool;
+
+		requests[i] = (struct hv_request){
+			.kind = HV_PREFLIGHT,
+			.guest = guest->name,
+			.uuid = guest->uuid,
+			.host = site->inventory->hosts[move->source].name,
+			.target = site->inventory->hosts[move->target].name,
+			.nets = wanted != NULL && wanted->n_nets > 0 ? wanted->nets : want->request->nets,
+			.n_nets = wanted != NULL && wanted->n_nets > 0 ? wanted->n_nets : want->request->n_nets,
+			.pools = wanted != NULL && wanted->n_pools > 0 ? wanted->pools : want->request->pools,
+			.n_pools = wanted != NULL && wanted->n_pools > 0 ? wanted->n_pools : want->request->n_pools,
+		};
+		if (to_pool == NULL)
+			continue;
+		every[i] = (struct name_map){.from = all_pools, .to = to_pool};
+		requests[i].pools = &every[i];
+		requests[i].n_pools = 1;
+	}
+	is_good = loop_gather(world_loop(site->world), requests, plan->n_moves, PREFLIGHT_TIMEOUT_MS, replies, err);
+	free(every);
+	free(requests);
+	return is_good;
+}
+
+static json_t *checks_of(const struct site *site, const struct plan *plan, const struct hv_reply *replies, size_t *ret_n_bad)
+{
+	json_t *checks = json_array();
+	size_t i;
+
+	*ret_n_bad = plan->n_blocked;
+	for (i = 0; i < plan->n_moves; i++) {
+		const struct planned_move *move = &plan->moves[i];
+
+		*ret_n_bad += replies[i].error.code != ERR_NONE;
+		json_array_append_new(checks, check_object(site->inventory->guests[move->guest].name,
+			site->inventory->hosts[move->source].name, site->inventory->hosts[move->target].name, &replies[i].error));
+	}
+	for (i = 0; i < plan->n_blocked; i++)
+		json_array_append_new(checks, check_object(plan->blocked[i].name, NULL, NULL, &plan->blocked[i].error));
+	return checks;
+}
+
+static void show_checks(const struct args *args, const json_t *checks, size_t n_bad)
+{
+	struct table *table = table_new(args);
+	const json_t *row;
+	size_t i;
+
+	table_column(table, "GUEST", COLUMN_TEXT);
+	table_column(table, "FROM", COLUMN_TEXT);
+	table_column(table, "TO", COLUMN_TEXT);
+	table_column(table, "RESULT", COLUMN_TEXT);
+	table_column(table, "WHY", COLUMN_LONG);
+	table_column(table, "HINT", COLUMN_LONG);
+	json_array_foreach((json_t *)checks, i, row) {
+		const char *source = json_string_value(json_object_get(row, "source"));
+		const char *target = json_string_value(json_object_get(row, "target"));
+		const json_t *error = json_object_get(row, "error");
+		const char *code = json_string_value(json_object_get(error, "code"));
+
+		table_cell(table, "%s", json_string_value(json_object_get(row, "guest")));
+		table_cell(table, "%s", source != NULL ? source : "-");
+		table_cell(table, "%s", target != NULL ? target : "-");
+		table_cell(table, "%s", code != NULL ? code : "ok");
+		table_cell(table, "%s", code != NULL ? json_string_value(json_object_get(error, "message")) : "");
+		table_cell(table, "%s", code != NULL ? json_string_value(json_object_get(error, "hint")) : "");
+	}
+	table_print(table);
+	table_free(table);
+	printf("%s%zu of %zu can move.\n", json_array_size(checks) > 0 ? "\n" : "", json_array_size(checks) - n_bad,
+		json_array_size(checks));
+}
+
+int cmd_preflight(const struct args *args)
+{
+	struct hv_reply *replies = NULL;
+	struct plan *plan = NULL;
+	struct want want = {0};
+	struct site site;
+	struct error err;
+	size_t i, n_bad;
+	json_t *document;
+	int result = open_for_plan(&site, args);
+
+	if (result == EXIT_DONE)
+		result = make_plan(&site, &want, &plan);
+	if (result == EXIT_DONE) {
+		replies = xcalloc(plan->n_moves, sizeof *replies);
+		if (site.world != NULL && !ask_hosts(&site, &want, plan, replies, &err)) {
+			say_error(&err);
+			result = EXIT_DETACHED;
+		}
+	}
+	if (result == EXIT_DONE) {
+		document = json_pack("{s:s, s:o}", "schema", "drover/preflight/1", "checks", checks_of(&site, plan, replies, &n_bad));
+		if (output_is_table(args))
+			show_checks(args, json_object_get(document, "checks"), n_bad);
+		else
+			output_document(args, document, "checks", check_keys);
+		json_decref(document);
+		result = n_bad > 0 ? EXIT_REFUSED : EXIT_DONE;
+	}
+	for (i = 0; replies != NULL && i < plan->n_moves; i++)
+		hv_reply_clear(&replies[i]);
+	free(replies);
+	plan_free(plan);
+	want_clear(&want);
+	site_close(&site);
+	return result;
+}
+
+/* ---- explain ---- */
+
+static const char *const verdict_keys[] = {"host", "fits", "score", "error.code", "error.message", "error.hint", NULL};
+
+static json_t *verdict_object(const struct inventory *inventory, const struct verdict *verdict)
+{
+	return json_pack("{s:s, s:b, s:I, s:o}", "host", inventory->hosts[verdict->host].name, "fits", (int)verdict->fits, "score",
+		(json_int_t)verdict->score, "error", verdict->fits ? json_null() : json_pack("{s:s, s:s, s:s}", "code",
+		error_code_name(verdict->error.code), "message", verdict->error.message, "hint", verdict->error.hint));
+}
+
+static void show_verdicts(const struct args *args, const struct inventory *inventory, const struct verdict *verdicts)
+{
+	struct table *table = table_new(args);
+	size_t i;
+
+	table_column(table, "HOST", COLUMN_TEXT);
+	table_column(table, "RESULT", COLUMN_TEXT);
+	table_column(table, "WHY", COLUMN_LONG);
+	table_column(table, "HINT", COLUMN_LONG);
+	for (i = 0; i < inventory->n_hosts; i++) {
+		table_cell(table, "%s", inventory->hosts[verdicts[i].host].name);
+		table_cell(table, "%s", verdicts[i].fits ? "fits" : error_code_name(verdicts[i].error.code));
+		table_cell(table, "%s", verdicts[i].fits ? "" : verdicts[i].error.message);
+		table_cell(table, "%s", verdicts[i].fits ? "" : verdicts[i].error.hint);
+	}
+	table_print(table);
+	table_free(table);
+}
+
+static void say_waiting(const struct site *site, const struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; site->image != NULL && i < site->image->n_moves; i++) {
+		const struct move_record *move = &site->image->moves[i];
+
+		if (!move_state_is_end(move->state) && strcmp(move->guest, guest->name) == 0)
+			printf("It is in batch %llu, %s%s%s\n", (unsigned long long)move->batch, move_state_name(move->state),
+				move->error.code != ERR_NONE ? ": " : "", move->error.code != ERR_NONE ? move->error.message : "");
+	}
+}
+
+static int explain_guest(struct site *site, uint32_t at)
+{
+	struct engine_options engine_options = site_engine_options(site);
+	const struct guest *guest = &site->inventory->guests[at];
+	struct verdict *verdicts = xcalloc(site->inventory->n_hosts, sizeof *verdicts);
+	struct ledger *ledger = ledger_new(site->inventory, &engine_options.plan);
+	struct request *request = request_new(REQUEST_MOVE);
+	json_t *list = json_array(), *document;
+	struct error why;
+	bool can_move = planner_guest_can_move(site->inventory, at, &why);
+	size_t i;
+
+	request->to_pool = xstrdup(site->args->to_pool);
+	planner_explain(site->inventory, ledger, at, request, verdicts);
+	for (i = 0; i < site->inventory->n_hosts; i++)
+		json_array_append_new(list, verdict_object(site->inventory, &verdicts[i]));
+	document = json_pack("{s:s, s:s, s:s, s:b, s:o}", "schema", "drover/explain/1", "guest", guest->name, "host",
+		site->inventory->hosts[guest->host].name, "can_move", (int)can_move, "candidates", list);
+	if (output_is_table(site->args)) {
+		printf("Guest %s is on %s, %s.\n", guest->name, site->inventory->hosts[guest->host].name, guest_state_name(guest->state));
+		say_waiting(site, guest);
+		if (!can_move)
+			printf("It cannot be moved: %s (%s)\n", why.message, error_code_name(why.code));
+		putchar('\n');
+		show_verdicts(site->args, site->inventory, verdicts);
+	} else {
+		output_document(site->args, document, "candidates", verdict_keys);
+	}
+	json_decref(document);
+	request_free(request);
+	ledger_free(ledger);
+	free(verdicts);
+	return EXIT_DONE;
+}
+
+/* A host is explained by its drain: each guest with where it would go, or why it would stay. */
+static int explain_host(struct site *site, const char *name)
+{
+	struct engine_options engine_options = site_engine_options(site);
+	struct request *request = request_new(REQUEST_DRAIN);
+	struct plan *plan = NULL;
+	struct error err;
+	int result = EXIT_DONE;
+
+	strings_add(&request->hosts, &request->n_hosts, name);
+	if (!planner_plan(site->inventory, request, &engine_options.plan, &plan, &err)) {
+		result = say_error(&err);
+	} else {
+		if (output_is_table(site->args))
+			printf("If %s were drained now:\n\n", name);
+		show_plan(site->args, plan, site->inventory, request);
+	}
+	plan_free(plan);
+	request_free(request);
+	return result;
+}
+
+int cmd_explain(const struct args *args)
+{
+	struct site site;
+	struct error err;
+	uint32_t guest;
+	int result = site_open(&site, args, SITE_STORE_MAY | SITE_INVENTORY);
+
+	if (result == EXIT_DONE && inventory_host(site.inventory, args->words[0]) != INDEX_NONE) {
+		result = explain_host(&site, args->words[0]);
+	} else if (result == EXIT_DONE) {
+		guest = inventory_guest(site.inventory, args->words[0], &err);
+		result = guest != INDEX_NONE ? explain_guest(&site, guest) : say_error(&err);
+	}
+	site_close(&site);
+	return result;
+}

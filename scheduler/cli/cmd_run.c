@@ -1,0 +1,276 @@
+/* Commands that move guests: plan, show, ask, run, follow. The same words again after an interruption go on
+ * with the batch that they began. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ask.h"
+#include "cmd.h"
+#include "output.h"
+#include "run.h"
+#include "say.h"
+#include "show.h"
+#include "want.h"
+#include "xalloc.h"
+
+static const struct batch_record *unfinished_batch(const struct store_image *image, const char *title)
+{
+	size_t i;
+
+	for (i = 0; i < image->n_batches; i++)
+		if (!batch_state_is_end(image->batches[i].state) && (title == NULL || strcmp(image->batches[i].title, title) == 0))
+			return &image->batches[i];
+	return NULL;
+}
+
+static void say_others(const struct store_image *image, const char *title)
+{
+	size_t i;
+
+	for (i = 0; i < image->n_batches; i++)
+		if (!batch_state_is_end(image->batches[i].state) && strcmp(image->batches[i].title, title) != 0)
+			say_note("Batch %llu (%s) was not finished and goes on too.", (unsigned long long)image->batches[i].id,
+				image->batches[i].title);
+}
+
+static int go_on(struct site *site, const struct batch_record *batch)
+{
+	struct run_wish wish = {.batch = batch->id, .title = batch->title};
+	size_t i, done = 0, all = 0;
+
+	for (i = 0; i < site->image->n_moves; i++) {
+		if (site->image->moves[i].batch != batch->id)
+			continue;
+		all++;
+		done += site->image->moves[i].state == MOVE_DONE;
+	}
+	say_note("Going on with batch %llu (%s): %zu of %zu guests are moved.", (unsigned long long)batch->id, batch->title, done, all);
+	if (batch->state == BATCH_PAUSED) {
+		wish.has_command = true;
+		wish.command = COMMAND_RESUME;
+	}
+	return run_engine(site, &wish);
+}
+
+static int refuse_all(const struct args *args, const struct plan *plan)
+{
+	struct error err;
+	size_t i;
+
+	if (plan->n_blocked == 1) {
+		err = plan->blocked[0].error;
+		return say_error(&err);
+	}
+	for (i = 0; i < plan->n_blocked && !output_is_table(args); i++)
+		say_note("%s: %s", plan->blocked[i].name, plan->blocked[i].error.message);
+	error_set(&err, ERR_INFEASIBLE, "none of the %zu guests can be moved; nothing was done", plan->n_blocked);
+	return say_error(&err);
+}
+
+static int run_plan(struct site *site, const struct request *request, const struct plan *plan, const char *title)
+{
+	struct run_wish wish = {.request = request, .plan = plan, .title = title};
+	bool is_for_people = output_is_table(site->args);
+	struct error err;
+	char *question;
+	bool is_agreed;
+
+	if (is_for_people)
+		show_plan(site->args, plan, site->inventory, request);
+	if (plan->n_moves == 0 && plan->n_blocked > 0)
+		return refuse_all(site->args, plan);
+	if (plan->n_moves == 0 && request->kind != REQUEST_DRAIN && request->kind != REQUEST_RETURN) {
+		if (!is_for_people)
+			show_plan(site->args, plan, site->inventory, request);
+		return EXIT_DONE;
+	}
+	if (plan->n_moves > 0) {
+		question = xprintf("Move %zu guest%s now?", plan->n_moves, plan->n_moves == 1 ? "" : "s");
+		is_agreed = say_ask(site->args, question, &err);
+		free(question);
+		if (!is_agreed)
+			return say_error(&err);
+	}
+	say_others(site->image, title);
+	return run_engine(site, &wish);
+}
+
+int cmd_drain(const struct args *args)
+{
+	size_t n_words = args->n_words + 1, i;
+	const char **words = xcalloc(n_words, sizeof *words);
+	const struct batch_record *batch = NULL;
+	struct want want = {0};
+	struct plan *plan = NULL;
+	struct site site = {0};
+	struct error err;
+	int result = EXIT_DONE;
+
+	words[0] = args->command->name;
+	for (i = 1; i < n_words; i++)
+		words[i] = args->words[i - 1];
+	if (!want_check(args, words, n_words, &err))
+		result = say_error(&err);
+	if (result == EXIT_DONE)
+		result = site_open(&site, args, SITE_STORE | SITE_INVENTORY);
+	if (result == EXIT_DONE)
+		result = want_read(&want, &site, words, n_words);
+	if (result == EXIT_DONE)
+		batch = unfinished_batch(site.image, want.title);
+	if (result == EXIT_DONE && batch == NULL) {
+		struct engine_options engine_options = site_engine_options(&site);
+
+		if (!planner_plan(site.inventory, want.request, &engine_options.plan, &plan, &err))
+			result = say_error(&err);
+	}
+	if (result == EXIT_DONE)
+		result = batch != NULL ? go_on(&site, batch) : run_plan(&site, want.request, plan, want.title);
+	plan_free(plan);
+	want_clear(&want);
+	site_close(&site);
+	free(words);
+	return result;
+}
+
+/* The words that would have made this request, as far as there are any. */
+static char *title_of_request(const struct request *request, const char *file)
+{
+	char *title, *longer;
+	size_t i;
+
+	if (request->n_hosts == 0 || request->n_moves > 0)
+		return xprintf("apply %s", file);
+	title = xstrdup(request_kind_name(request->kind));
+	for (i = 0; i < request->n_hosts; i++) {
+		longer = xprintf("%s %s", title, request->hosts[i]);
+		free(title);
+		title = longer;
+	}
+	return title;
+}
+
+int cmd_apply(const struct args *args)
+{
+	struct request *request = NULL;
+	struct plan *plan = NULL;
+	char *title = NULL;
+	struct site site;
+	struct error err;
+	int result = site_open(&site, args, SITE_STORE | SITE_INVENTORY);
+
+	if (result == EXIT_DONE && !plan_read(args->words[0], site.inventory, &plan, &request, &err))
+		result = say_error(&err);
+	if (result == EXIT_DONE) {
+		title = title_of_request(request, args->words[0]);
+		if (unfinished_batch(site.image, title) != NULL)
+			result = go_on(&site, unfinished_batch(site.image, title));
+		else
+			result = run_plan(&site, request, plan, title);
+	}
+	free(title);
+	plan_free(plan);
+	request_free(request);
+	site_close(&site);
+	return result;
+}
+
+/* ---- pause, resume, cancel ---- */
+
+static bool read_batch_number(const struct args *args, uint64_t *ret, struct error *err)
+{
+	char *end;
+
+	*ret = 0;
+	if (args->n_words == 0)
+		return true;
+	errno = 0;
+	*ret = strtoull(args->words[0], &end, 10);
+	if (args->words[0][0] >= '1' && args->words[0][0] <= '9' && *end == '\0' && errno == 0)
+		return true;
+	error_set(err, ERR_USAGE, "%s: not the number of a batch", args->words[0]);
+	error_hint(err, "drover history lists the batches");
+	return false;
+}
+
+/* No drover runs: the engine is started just for this. */
+static int steer_alone(const struct args *args, const struct run_wish *wish, struct site *site)
+{
+	const struct batch_record *found = NULL;
+	struct run_wish with_batch = *wish;
+	struct error err;
+	size_t i, others = 0;
+	int result;
+
+	site_close(site);
+	result = site_open(site, args, SITE_STORE | SITE_INVENTORY);
+	if (result != EXIT_DONE)
+		return result;
+	for (i = 0; i < site->image->n_batches; i++) {
+		const struct batch_record *batch = &site->image->batches[i];
+
+		if (batch_state_is_end(batch->state))
+			continue;
+		if (wish->batch == 0 || batch->id == wish->batch)
+			found = batch;
+		else
+			others++;
+	}
+	if (found == NULL && wish->batch == 0) {
+		say_note("No batch is unfinished.");
+		return EXIT_DONE;
+	}
+	if (found == NULL) {
+		error_set(&err, ERR_UNKNOWN_BATCH, "there is no unfinished batch %llu", (unsigned long long)wish->batch);
+		return say_error(&err);
+	}
+	with_batch.batch = found->id;
+	/* Cancelling one thing is no order to go on with the others. */
+	if (wish->command == COMMAND_CANCEL && (others > 0 || wish->guest != NULL))
+		with_batch.ends_when_quiet = true;
+	return run_engine(site, &with_batch);
+}
+
+static int steer(const struct args *args, const char *name, enum command_kind kind)
+{
+	struct run_wish wish = {.has_command = true, .command = kind, .guest = args->guest, .ends_when_quiet = kind == COMMAND_PAUSE};
+	struct site site = {0};
+	struct error err;
+	int result;
+
+	if (!read_batch_number(args, &wish.batch, &err))
+		return say_error(&err);
+	result = site_open(&site, args, SITE_CONFIG);
+	if (result == EXIT_DONE) {
+		json_t *request = json_pack("{s:s, s:I, s:s?, s:s}", "command", name, "batch", (json_int_t)wish.batch, "guest",
+			args->guest, "who", site_who());
+
+		switch (ask_running(&site, request, NULL, &err)) {
+		case ASK_DONE:
+			say_note("Done: drover status shows the effect.");
+			break;
+		case ASK_FAILED:
+			result = say_error(&err);
+			break;
+		case ASK_NOBODY:
+			result = steer_alone(args, &wish, &site);
+			break;
+		}
+	}
+	site_close(&site);
+	return result;
+}
+
+int cmd_pause(const struct args *args)
+{
+	return steer(args, "pause", COMMAND_PAUSE);
+}
+
+int cmd_resume(const struct args *args)
+{
+	return steer(args, "resume", COMMAND_RESUME);
+}
+
+int cmd_cancel(const struct args *args)
+{
+	return steer(args, "cancel", COMMAND_CANCEL);
+}

@@ -1,0 +1,155 @@
+/* One inventory from the answers of all hosts.
+ *
+ * A guest may be named by two hosts: a definition left behind, or a migration under way. The copy that runs
+ * counts; two running copies are kept as one guest that must not be moved. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world.h"
+#include "xalloc.h"
+
+/* libvirt waits up to 10 s for a connection and 30 s for a busy guest. */
+enum { PROBE_TIMEOUT_MS = 60000 };
+
+struct seen {
+	const char *uuid;
+	uint32_t guest;
+};
+
+static int compare_seen(const void *a, const void *b)
+{
+	const struct seen *x = a, *y = b;
+	int order = strcmp(x->uuid, y->uuid);
+
+	return order != 0 ? order : (x->guest > y->guest) - (x->guest < y->guest);
+}
+
+static int liveliness(const struct guest *guest)
+{
+	switch (guest->state) {
+	case GUEST_RUNNING: return 3;
+	case GUEST_PAUSED: return 2;
+	case GUEST_OTHER: return 1;
+	case GUEST_SHUTOFF: break;
+	}
+	return 0;
+}
+
+/* Of two sightings of one guest the livelier stays in a; b is to go. */
+static void settle(const struct inventory *all, struct guest *a, struct guest *b)
+{
+	if (liveliness(a) == 3 && liveliness(b) == 3 && a->unmovable.code == ERR_NONE)
+		error_set(&a->unmovable, ERR_SPLIT_BRAIN, "guest %s runs on %s and on %s", a->name, all->hosts[a->host].name,
+			all->hosts[b->host].name);
+	if (liveliness(b) > liveliness(a)) {
+		struct guest other = *a;
+
+		*a = *b;
+		*b = other;
+	}
+}
+
+static void remove_doubles(struct inventory *all)
+{
+	struct seen *seen = xcalloc(all->n_guests, sizeof *seen);
+	bool *is_double = xcalloc(all->n_guests, sizeof *is_double);
+	struct inventory *rubbish = inventory_new();
+	size_t i, first = 0, kept = 0;
+
+	for (i = 0; i < all->n_guests; i++)
+		seen[i] = (struct seen){.uuid = all->guests[i].uuid, .guest = (uint32_t)i};
+	qsort(seen, all->n_guests, sizeof *seen, compare_seen);
+	for (i = 1; i < all->n_guests; i++) {
+		if (seen[i].uuid[0] == '\0' || strcmp(seen[i].uuid, seen[first].uuid) != 0) {
+			first = i;
+			continue;
+		}
+		settle(all, &all->guests[seen[first].guest], &all->guests[seen[i].guest]);
+		is_double[seen[i].guest] = true;
+	}
+	inventory_add_host(rubbish, "rubbish");
+	for (i = 0; i < all->n_guests; i++) {
+		if (is_double[i]) {
+			struct guest *place = inventory_add_guest(rubbish, "", 0);
+
+			free(place->name);
+			*place = all->guests[i];
+		} else {
+			all->guests[kept++] = all->guests[i];
+		}
+	}
+	all->n_guests = kept;
+	inventory_free(rubbish);
+	free(is_double);
+	free(seen);
+}
+
+static void take_guest(struct inventory *all, const struct guest *guest, uint32_t host)
+{
+	struct guest *place = inventory_add_guest(all, "", host);
+
+	free(place->name);
+	*place = *guest;
+	place->host = host;
+}
+
+/* Moves the host and its guests out of what it answered. */
+static void take_answer(struct inventory *all, const char *name, struct inventory *answer)
+{
+	uint32_t at = (uint32_t)all->n_hosts;
+	struct host *host = inventory_add_host(all, name);
+	size_t i;
+
+	assert(answer->n_hosts == 1);
+	free(answer->hosts[0].name);
+	answer->hosts[0].name = host->name;
+	*host = answer->hosts[0];
+	answer->n_hosts = 0;
+	for (i = 0; i < answer->n_guests; i++)
+		take_guest(all, &answer->guests[i], at);
+	answer->n_guests = 0;
+}
+
+static void take_silence(struct inventory *all, const char *name, const struct error *why)
+{
+	struct host *host = inventory_add_host(all, name);
+
+	host->reachable = false;
+	host->down = *why;
+}
+
+static struct inventory *merge(const struct config *config, struct hv_reply *replies)
+{
+	struct inventory *all = inventory_new();
+	size_t i;
+
+	for (i = 0; i < config->n_hosts; i++) {
+		if (replies[i].error.code == ERR_NONE && replies[i].inventory != NULL && replies[i].inventory->n_hosts == 1)
+			take_answer(all, config->hosts[i].name, replies[i].inventory);
+		else
+			take_silence(all, config->hosts[i].name, &replies[i].error);
+	}
+	remove_doubles(all);
+	return all;
+}
+
+struct inventory *world_probe(struct world *world, const struct config *config, struct error *err)
+{
+	struct hv_request *requests = xcalloc(config->n_hosts, sizeof *requests);
+	struct hv_reply *replies = xcalloc(config->n_hosts, sizeof *replies);
+	struct inventory *inventory = NULL;
+	size_t i;
+
+	for (i = 0; i < config->n_hosts; i++)
+		requests[i] = (struct hv_request){.kind = HV_PROBE, .guest = "", .uuid = "", .host = config->hosts[i].name};
+	if (loop_gather(world_loop(world), requests, config->n_hosts, PROBE_TIMEOUT_MS, replies, err)) {
+		inventory = merge(config, replies);
+		config_apply(config, inventory);
+	}
+	for (i = 0; i < config->n_hosts; i++)
+		hv_reply_clear(&replies[i]);
+	free(requests);
+	free(replies);
+	return inventory;
+}

@@ -1,0 +1,268 @@
+/* Live progress. Two manners, one source: on a terminal a block that is drawn again in place, one line for each active
+ * move and one for each batch; elsewhere a line for each change of a move's state and a line for the batch every few seconds. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "human.h"
+#include "progress.h"
+#include "say.h"
+#include "xalloc.h"
+
+enum {
+	BATCH_LINE_MS = 5000,
+	LINES_MAX = 16,    /* of active moves; more scroll the terminal away */
+	WIDTH_DEFAULT = 100,
+	STATE_BYTES = 24,
+};
+
+struct known_move {
+	json_int_t id;
+	char state[STATE_BYTES];
+};
+
+struct progress {
+	bool draws;
+	unsigned n_lines; /* of the block on the screen */
+	int width;
+	int64_t next_batch_ms;
+	struct known_move *moves;
+	size_t n_moves;
+};
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text != NULL ? text : "-";
+}
+
+static uint64_t number_of(const json_t *object, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+static int64_t ms_of(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	return json_is_number(value) ? (int64_t)(json_number_value(value) * 1000.0 + 0.5) : -1;
+}
+
+struct progress *progress_new(const struct args *args)
+{
+	struct progress *progress = xcalloc(1, sizeof *progress);
+
+	progress->draws = say_may_draw(args, STDERR_FILENO);
+	return progress;
+}
+
+void progress_clear(struct progress *progress)
+{
+	if (progress->n_lines > 0)
+		fprintf(stderr, "\033[%uA\033[J", progress->n_lines);
+	progress->n_lines = 0;
+}
+
+void progress_free(struct progress *progress)
+{
+	if (progress == NULL)
+		return;
+	progress_clear(progress);
+	free(progress->moves);
+	free(progress);
+}
+
+static bool is_active(const json_t *move)
+{
+	const char *state = text_of(move, "state");
+
+	return strcmp(state, "waiting") != 0 && strcmp(state, "planned") != 0 && strcmp(state, "done") != 0 &&
+		strcmp(state, "failed") != 0 && strcmp(state, "cancelled") != 0;
+}
+
+static void eta_text(const json_t *object, char *ret, size_t size)
+{
+	int64_t low = ms_of(object, "eta_low_seconds"), high = ms_of(object, "eta_high_seconds"), eta = ms_of(object, "eta_seconds");
+
+	if (eta < 0)
+		snprintf(ret, size, "-");
+	else if (low < 0 || high < 0 || low == high)
+		snprintf(ret, size, "%s", human_duration(eta).text);
+	else
+		snprintf(ret, size, "%s to %s", human_duration(low).text, human_duration(high).text);
+}
+
+/* ---- terminal ---- */
+
+static void draw_line(struct progress *progress, const char *line)
+{
+	fprintf(stderr, "%.*s\n", progress->width, line);
+	progress->n_lines++;
+}
+
+static void draw_move(struct progress *progress, const json_t *move)
+{
+	uint64_t total = number_of(move, "total_bytes"), left = number_of(move, "remaining_bytes");
+	uint64_t granted = number_of(move, "granted_bytes_per_second");
+	char line[512], way[128], eta[128];
+	int percent = total > 0 && left <= total ? (int)((total - left) * 100 / total) : 0;
+
+	snprintf(way, sizeof way, "%s > %s", text_of(move, "source"), text_of(move, "target"));
+	eta_text(move, eta, sizeof eta);
+	snprintf(line, sizeof line, "  %-16s %-14s %-14s %3d %%  %10s left  %12s%s%s  ETA %s", text_of(move, "guest"), way,
+		text_of(move, "state"), percent, human_bytes(left).text,
+		human_rate(number_of(move, "rate_bytes_per_second")).text, granted > 0 ? " of " : "",
+		granted > 0 ? human_rate(granted).text : "", eta);
+	draw_line(progress, line);
+}
+
+static void batch_line(const json_t *batch, char *ret, size_t size)
+{
+	char eta[128];
+
+	eta_text(batch, eta, sizeof eta);
+	snprintf(ret, size, "batch %llu (%s): %llu of %llu done, %llu moving, %llu waiting%s%s%s, ETA %s",
+		(unsigned long long)number_of(batch, "id"), text_of(batch, "title"),
+		(unsigned long long)number_of(batch, "moves_done"), (unsigned long long)number_of(batch, "moves_total"),
+		(unsigned long long)number_of(batch, "moves_active"), (unsigned long long)number_of(batch, "moves_waiting"),
+		number_of(batch, "moves_failed") > 0 ? ", some failed" : "",
+		strcmp(text_of(batch, "state"), "running") != 0 ? ", " : "",
+		strcmp(text_of(batch, "state"), "running") != 0 ? text_of(batch, "state") : "", eta);
+}
+
+/* The first of those that wait tells why nothing else starts. */
+static void draw_waiting(struct progress *progress, const json_t *moves)
+{
+	const json_t *move;
+	char line[512];
+	size_t i;
+
+	json_array_foreach((json_t *)moves, i, move) {
+		const json_t *why = json_object_get(move, "waiting_on");
+
+		if (is_active(move) || !json_is_object(why))
+			continue;
+		snprintf(line, sizeof line, "  %-16s waits: %s", text_of(move, "guest"), text_of(why, "message"));
+		draw_line(progress, line);
+		return;
+	}
+}
+
+static void draw_batch(struct progress *progress, const json_t *batch)
+{
+	const json_t *moves = json_object_get(batch, "moves"), *move;
+	unsigned shown = 0, hidden = 0;
+	char line[512];
+	size_t i;
+
+	json_array_foreach((json_t *)moves, i, move) {
+		if (!is_active(move))
+			continue;
+		if (shown < LINES_MAX) {
+			draw_move(progress, move);
+			shown++;
+		} else {
+			hidden++;
+		}
+	}
+	if (hidden > 0) {
+		snprintf(line, sizeof line, "  and %u more", hidden);
+		draw_line(progress, line);
+	}
+	draw_waiting(progress, moves);
+	batch_line(batch, line, sizeof line);
+	draw_line(progress, line);
+}
+
+static void draw(struct progress *progress, const json_t *document)
+{
+	const json_t *batch;
+	struct winsize window;
+	size_t i;
+
+	progress->width = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 20 ? window.ws_col - 1 : WIDTH_DEFAULT;
+	progress_clear(progress);
+	json_array_foreach(json_object_get(document, "batches"), i, batch)
+		if (json_is_null(json_object_get(batch, "ended")))
+			draw_batch(progress, batch);
+	fflush(stderr);
+}
+
+/* ---- plain lines ---- */
+
+static struct known_move *known(struct progress *progress, json_int_t id)
+{
+	size_t low = 0, high = progress->n_moves;
+
+	/* Ids grow and moves come in their order: nearly always a search, rarely an append. */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (progress->moves[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < progress->n_moves && progress->moves[low].id == id)
+		return &progress->moves[low];
+	progress->moves = xgrow(progress->moves, progress->n_moves, sizeof *progress->moves);
+	memmove(&progress->moves[low + 1], &progress->moves[low], (progress->n_moves - low) * sizeof *progress->moves);
+	progress->n_moves++;
+	progress->moves[low] = (struct known_move){.id = id};
+	return &progress->moves[low];
+}
+
+static void print_change(const json_t *move, int64_t elapsed_ms)
+{
+	const char *state = text_of(move, "state");
+	const json_t *error = json_object_get(move, "error");
+
+	fprintf(stderr, "[%7.1f s] %s: %s, %s > %s", (double)elapsed_ms / 1000.0, text_of(move, "guest"), state,
+		text_of(move, "source"), text_of(move, "target"));
+	if (strcmp(state, "done") == 0)
+		fprintf(stderr, ", %s, downtime %s", human_bytes(number_of(move, "bytes_transferred")).text,
+			human_duration(ms_of(move, "measured_downtime_seconds")).text);
+	else if (json_is_object(error) && !is_active(move))
+		fprintf(stderr, ": %s", text_of(error, "message"));
+	fputc('\n', stderr);
+}
+
+static void print_changes(struct progress *progress, const json_t *document, int64_t elapsed_ms)
+{
+	bool is_due = elapsed_ms >= progress->next_batch_ms;
+	const json_t *batch, *move;
+	char line[512];
+	size_t i, k;
+
+	json_array_foreach(json_object_get(document, "batches"), i, batch) {
+		json_array_foreach(json_object_get(batch, "moves"), k, move) {
+			struct known_move *last = known(progress, json_integer_value(json_object_get(move, "id")));
+			const char *state = text_of(move, "state");
+
+			if (strcmp(last->state, state) == 0)
+				continue;
+			/* That everything waits at the beginning is no news. */
+			if (last->state[0] != '\0' || strcmp(state, "waiting") != 0)
+				print_change(move, elapsed_ms);
+			snprintf(last->state, sizeof last->state, "%s", state);
+		}
+		if (is_due && json_is_null(json_object_get(batch, "ended"))) {
+			batch_line(batch, line, sizeof line);
+			fprintf(stderr, "[%7.1f s] %s\n", (double)elapsed_ms / 1000.0, line);
+		}
+	}
+	if (is_due)
+		progress->next_batch_ms = elapsed_ms + BATCH_LINE_MS;
+	fflush(stderr);
+}
+
+void progress_show(struct progress *progress, const json_t *document, int64_t elapsed_ms)
+{
+	if (progress->draws)
+		draw(progress, document);
+	else
+		print_changes(progress, document, elapsed_ms);
+}

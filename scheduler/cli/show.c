@@ -1,0 +1,188 @@
+/* Plans before a run and reports after it, side by side in the same terms. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "human.h"
+#include "output.h"
+#include "show.h"
+#include "xalloc.h"
+
+static const char *const plan_keys[] = {"guest", "source", "target", "kind", "start_seconds", "duration_seconds", "bytes",
+	"rate_bytes_per_second", "downtime_seconds", "network", "reason", NULL};
+static const char *const report_keys[] = {"guest", "source", "target", "kind", "state", "start_seconds",
+	"duration_seconds", "actual_start_seconds", "actual_duration_seconds", "bytes", "bytes_transferred",
+	"downtime_seconds", "measured_downtime_seconds", "attempts", "rounds", NULL};
+
+static void show_moves(const struct args *args, const struct plan *plan, const struct inventory *inventory)
+{
+	struct table *table = table_new(args);
+	size_t i;
+
+	table_column(table, "GUEST", COLUMN_TEXT);
+	table_column(table, "FROM", COLUMN_TEXT);
+	table_column(table, "TO", COLUMN_TEXT);
+	table_column(table, "START", COLUMN_NUMBER);
+	table_column(table, "TIME", COLUMN_TEXT);
+	table_column(table, "BYTES", COLUMN_NUMBER);
+	table_column(table, "RATE", COLUMN_NUMBER);
+	table_column(table, "DOWNTIME", COLUMN_NUMBER);
+	table_column(table, "NETWORK", COLUMN_TEXT);
+	table_column(table, "KIND", COLUMN_WIDE_TEXT);
+	table_column(table, "WHY", COLUMN_LONG);
+	for (i = 0; i < plan->n_moves; i++) {
+		const struct planned_move *move = &plan->moves[i];
+
+		table_cell(table, "%s", inventory->guests[move->guest].name);
+		table_cell(table, "%s", inventory->hosts[move->source].name);
+		table_cell(table, "%s", inventory->hosts[move->target].name);
+		table_cell(table, "%s", human_duration(move->start_ms).text);
+		table_cell(table, "%s", human_range(move->duration_ms, move->duration_low_ms, move->duration_high_ms).text);
+		table_cell(table, "%s", human_bytes(move->bytes).text);
+		table_cell(table, "%s", human_rate(move->rate_bytes_per_s).text);
+		table_cell(table, "%s", human_duration(move->downtime_ms).text);
+		table_cell(table, "%s", move->network != INDEX_NONE ? inventory->networks[move->network].name : "any");
+		table_cell(table, "%s", move_kind_name(move->kind));
+		table_cell(table, "%s", move->reason);
+	}
+	table_print(table);
+	table_free(table);
+}
+
+static void show_blocked(const struct args *args, const struct plan *plan)
+{
+	struct table *table;
+	size_t i;
+
+	if (plan->n_blocked == 0)
+		return;
+	printf("%s%zu guest%s cannot be moved:\n", plan->n_moves > 0 ? "\n" : "", plan->n_blocked, plan->n_blocked == 1 ? "" : "s");
+	table = table_new(args);
+	table_column(table, "GUEST", COLUMN_TEXT);
+	table_column(table, "CODE", COLUMN_TEXT);
+	table_column(table, "WHY", COLUMN_LONG);
+	table_column(table, "HINT", COLUMN_LONG);
+	for (i = 0; i < plan->n_blocked; i++) {
+		table_cell(table, "%s", plan->blocked[i].name);
+		table_cell(table, "%s", error_code_name(plan->blocked[i].error.code));
+		table_cell(table, "%s", plan->blocked[i].error.message);
+		table_cell(table, "%s", plan->blocked[i].error.hint);
+	}
+	table_print(table);
+	table_free(table);
+}
+
+void show_plan_summary(const struct plan *plan, FILE *file)
+{
+	uint64_t bytes = 0;
+	size_t i;
+
+	for (i = 0; i < plan->n_moves; i++)
+		bytes += plan->moves[i].bytes;
+	if (plan->n_moves == 0) {
+		fprintf(file, plan->n_blocked == 0 ? "Nothing to move.\n" : "No guest can be moved.\n");
+		return;
+	}
+	fprintf(file, "%zu move%s, %s, %s; no plan can be faster than %s.\n", plan->n_moves, plan->n_moves == 1 ? "" : "s",
+		human_bytes(bytes).text, human_range(plan->makespan_ms, plan->makespan_low_ms, plan->makespan_high_ms).text,
+		human_duration(plan->lower_bound_ms).text);
+	if (plan->bottleneck_text[0] != '\0')
+		fprintf(file, "What limits it: %s\n", plan->bottleneck_text);
+}
+
+void show_plan(const struct args *args, const struct plan *plan, const struct inventory *inventory,
+	const struct request *request)
+{
+	if (!output_is_table(args)) {
+		output_text(args, plan_json(plan, inventory, request), "moves", plan_keys);
+		return;
+	}
+	show_moves(args, plan, inventory);
+	show_blocked(args, plan);
+	if (plan->n_moves > 0 || plan->n_blocked > 0)
+		putchar('\n');
+	show_plan_summary(plan, stdout);
+}
+
+static void report_row(struct table *table, const struct batch_record *batch, const struct move_record *move, int64_t now_wall_ms)
+{
+	int64_t end = move->ended_wall_ms != 0 ? move->ended_wall_ms : now_wall_ms;
+	bool has_started = move->started_wall_ms != 0;
+
+	table_cell(table, "%s", move->guest);
+	table_cell(table, "%s", move->source != NULL ? move->source : "-");
+	table_cell(table, "%s", move->target != NULL ? move->target : "-");
+	table_cell(table, "%s", move_state_name(move->state));
+	table_cell(table, "%s", human_duration(move->planned_start_ms).text);
+	table_cell(table, "%s", has_started ? human_duration(move->started_wall_ms - batch->created_wall_ms).text : "-");
+	table_cell(table, "%s", human_duration(move->planned_duration_ms).text);
+	table_cell(table, "%s", has_started ? human_duration(end - move->started_wall_ms).text : "-");
+	table_cell(table, "%s", human_bytes(move->planned_bytes).text);
+	table_cell(table, "%s", human_bytes(move->bytes_transferred).text);
+	table_cell(table, "%s", human_duration(move->planned_downtime_ms).text);
+	table_cell(table, "%s", human_duration(move->measured_downtime_ms).text);
+	table_cell(table, "%u", move->attempts);
+	table_cell(table, "%u", move->rounds);
+	table_cell(table, "%s", move->state != MOVE_DONE && move->error.code != ERR_NONE ? move->error.message : "");
+}
+
+static void report_table(const struct args *args, const struct batch_record *batch,
+	const struct move_record *const *moves, size_t n_moves, int64_t now_wall_ms)
+{
+	struct table *table = table_new(args);
+	size_t i;
+
+	table_column(table, "GUEST", COLUMN_TEXT);
+	table_column(table, "FROM", COLUMN_TEXT);
+	table_column(table, "TO", COLUMN_TEXT);
+	table_column(table, "STATE", COLUMN_TEXT);
+	table_column(table, "START:PLAN", COLUMN_WIDE_NUMBER);
+	table_column(table, "START", COLUMN_WIDE_NUMBER);
+	table_column(table, "TIME:PLAN", COLUMN_NUMBER);
+	table_column(table, "TIME", COLUMN_NUMBER);
+	table_column(table, "BYTES:PLAN", COLUMN_NUMBER);
+	table_column(table, "BYTES", COLUMN_NUMBER);
+	table_column(table, "DOWNTIME:PLAN", COLUMN_NUMBER);
+	table_column(table, "DOWNTIME", COLUMN_NUMBER);
+	table_column(table, "TRIES", COLUMN_NUMBER);
+	table_column(table, "ROUNDS", COLUMN_WIDE_NUMBER);
+	table_column(table, "NOTE", COLUMN_LONG);
+	for (i = 0; i < n_moves; i++)
+		report_row(table, batch, moves[i], now_wall_ms);
+	table_print(table);
+	table_free(table);
+}
+
+void show_report(const struct args *args, const struct batch_record *batch, const struct move_record *const *moves,
+	size_t n_moves, int64_t now_wall_ms)
+{
+	int64_t end = batch->ended_wall_ms != 0 ? batch->ended_wall_ms : now_wall_ms;
+	uint64_t bytes = 0;
+	size_t i, done = 0;
+
+	if (!output_is_table(args)) {
+		output_text(args, report_json(batch, moves, n_moves, now_wall_ms), "moves", report_keys);
+		return;
+	}
+	for (i = 0; i < n_moves; i++) {
+		done += moves[i]->state == MOVE_DONE;
+		bytes += moves[i]->bytes_transferred;
+	}
+	report_table(args, batch, moves, n_moves, now_wall_ms);
+	printf("%sBatch %llu (%s): %s. %zu of %zu guests moved, %s, in %s; planned %s, no plan can be faster than %s.\n",
+		n_moves > 0 ? "\n" : "", (unsigned long long)batch->id, batch->title, batch_state_name(batch->state), done, n_moves,
+		human_bytes(bytes).text, human_duration(end - batch->created_wall_ms).text,
+		human_duration(batch->planned_makespan_ms).text, human_duration(batch->lower_bound_ms).text);
+}
+
+int show_exit_code(const struct batch_record *batch, const struct move_record *const *moves, size_t n_moves)
+{
+	size_t i, done = 0, cancelled = 0;
+
+	for (i = 0; i < n_moves; i++) {
+		done += moves[i]->state == MOVE_DONE;
+		cancelled += moves[i]->state == MOVE_CANCELLED;
+	}
+	if (batch->state == BATCH_DONE || done == n_moves)
+		return EXIT_DONE;
+	return done == 0 && cancelled == 0 ? EXIT_FAILED : EXIT_SOME_LEFT;
+}

@@ -1,0 +1,151 @@
+/* Opens what a command needs, in the order that fails earliest: configuration, state file, hosts. */
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "say.h"
+#include "site.h"
+#include "store_sqlite.h"
+#include "xalloc.h"
+
+static int open_config(struct site *site)
+{
+	struct problems problems = {0};
+	int result;
+
+	site->config = config_load(site->args->config, &problems);
+	result = site->config == NULL ? say_problems(&problems) : EXIT_DONE;
+	problems_clear(&problems);
+	if (site->config == NULL)
+		return result;
+	site->state = xstrdup(site->args->state != NULL ? site->args->state : site->config->state);
+	site->socket = xprintf("%s.sock", site->state);
+	return EXIT_DONE;
+}
+
+static int open_store(struct site *site, unsigned wants)
+{
+	struct error err;
+	bool is_open;
+
+	if ((wants & SITE_STORE) != 0)
+		is_open = store_sqlite_open(site->state, &site->store, &err);
+	else if ((wants & SITE_STORE_READ) != 0)
+		is_open = store_sqlite_open_readonly(site->state, &site->store, &err);
+	else if ((wants & SITE_STORE_MAY) != 0 && site->args->inventory == NULL && access(site->state, F_OK) == 0)
+		is_open = store_sqlite_open_readonly(site->state, &site->store, &err);
+	else
+		return EXIT_DONE;
+	if (is_open && site->store->load(site->store, &site->image, &err))
+		return EXIT_DONE;
+	if ((wants & (SITE_STORE | SITE_STORE_READ)) != 0)
+		return say_error(&err);
+	say_warning("cordons and learned rates are not known: %s", err.message);
+	return EXIT_DONE;
+}
+
+static void set_cordons(struct site *site)
+{
+	size_t i;
+
+	for (i = 0; site->image != NULL && i < site->image->n_hosts; i++) {
+		uint32_t host = inventory_host(site->inventory, site->image->hosts[i].name);
+
+		if (host != INDEX_NONE)
+			site->inventory->hosts[host].cordoned = site->image->hosts[i].cordoned;
+	}
+}
+
+static int open_inventory(struct site *site)
+{
+	struct error err;
+
+	if (site->args->inventory != NULL) {
+		site->inventory = inventory_read(site->args->inventory, &err);
+		return site->inventory != NULL ? EXIT_DONE : say_error(&err);
+	}
+	site->world = world_open(site->config, site->args->config, site->state, &err);
+	if (site->world == NULL)
+		return say_error(&err);
+	site->inventory = world_probe(site->world, site->config, &err);
+	if (site->inventory == NULL) {
+		say_error(&err);
+		return loop_is_stopped(world_loop(site->world)) ? (int)EXIT_DETACHED : (int)error_exit_code(err.code);
+	}
+	if (!inventory_seal(site->inventory, &err))
+		return say_error(&err);
+	set_cordons(site);
+	return EXIT_DONE;
+}
+
+int site_open(struct site *site, const struct args *args, unsigned wants)
+{
+	int result;
+
+	*site = (struct site){.args = args};
+	result = open_config(site);
+	if (result == EXIT_DONE)
+		result = open_store(site, wants);
+	if (result == EXIT_DONE && (wants & SITE_INVENTORY) != 0)
+		result = open_inventory(site);
+	return result;
+}
+
+void site_close(struct site *site)
+{
+	world_free(site->world);
+	inventory_free(site->inventory);
+	store_image_free(site->image);
+	if (site->store != NULL)
+		site->store->close(site->store);
+	config_free(site->config);
+	free(site->state);
+	free(site->socket);
+}
+
+struct engine_options site_engine_options(const struct site *site)
+{
+	struct engine_options options = site->config->engine;
+
+	if (site->image != NULL) {
+		options.plan.paths = site->image->paths;
+		options.plan.n_paths = site->image->n_paths;
+	}
+	return options;
+}
+
+static const char *host_name(const void *list, size_t i)
+{
+	const struct inventory *inventory = list;
+
+	return i < inventory->n_hosts ? inventory->hosts[i].name : NULL;
+}
+
+uint32_t site_host(const struct site *site, const char *name, struct error *err)
+{
+	uint32_t host = inventory_host(site->inventory, name);
+	const char *near;
+
+	if (host != INDEX_NONE)
+		return host;
+	near = suggest(name, host_name, site->inventory);
+	error_set(err, ERR_UNKNOWN_HOST, "no host is named %s", name);
+	if (near != NULL)
+		error_hint(err, "did you mean %s? drover inventory lists the hosts", near);
+	return INDEX_NONE;
+}
+
+const char *site_who(void)
+{
+	static char who[64];
+	const struct passwd *user = getpwuid(getuid());
+	const char *sudo = getenv("SUDO_USER");
+
+	if (sudo != NULL && sudo[0] != '\0')
+		snprintf(who, sizeof who, "%s (sudo)", sudo);
+	else
+		snprintf(who, sizeof who, "%s", user != NULL ? user->pw_name : "?");
+	return who;
+}

@@ -1,0 +1,258 @@
+/* Requests from the command line, the state file and batch files. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "say.h"
+#include "want.h"
+#include "xalloc.h"
+
+static const char *const kinds[] = {"drain", "move", "batch", "return", "rebalance", NULL};
+
+static const char *kind_at(const void *list, size_t i)
+{
+	(void)list;
+	return kinds[i];
+}
+
+bool want_check(const struct args *args, const char *const *words, size_t n_words, struct error *err)
+{
+	const char *kind = words[0], *near;
+	size_t i;
+
+	for (i = 0; kinds[i] != NULL && strcmp(kinds[i], kind) != 0; i++)
+		continue;
+	if (kinds[i] == NULL) {
+		near = suggest(kind, kind_at, NULL);
+		error_set(err, ERR_USAGE, "%s is nothing that can be planned", kind);
+		error_hint(err, near != NULL ? "did you mean %s?" : "drain HOST..., move VM... --to HOST, batch FILE, return HOST or rebalance%.0s",
+			near != NULL ? near : "");
+		return false;
+	}
+	if (strcmp(kind, "rebalance") == 0 ? n_words != 1 : n_words < 2)
+		return error_set(err, ERR_USAGE, "%s: too %s arguments", kind, n_words < 2 ? "few" : "many");
+	if ((strcmp(kind, "batch") == 0 || strcmp(kind, "return") == 0) && n_words > 2)
+		return error_set(err, ERR_USAGE, "%s: too many arguments", kind);
+	if (strcmp(kind, "move") == 0 && args->to == NULL) {
+		error_set(err, ERR_USAGE, "move: where to?");
+		error_hint(err, "drover move VM... --to HOST");
+		return false;
+	}
+	if (strcmp(kind, "move") != 0 && args->to != NULL) {
+		error_set(err, ERR_USAGE, "%s takes no --to", kind);
+		error_hint(err, "drover chooses the targets; cordon a host to keep it out");
+		return false;
+	}
+	return true;
+}
+
+static char *title_of(const char *const *words, size_t n_words, const char *to)
+{
+	char *title = xstrdup(words[0]), *longer;
+	size_t i;
+
+	for (i = 1; i < n_words; i++) {
+		longer = xprintf("%s %s", title, words[i]);
+		free(title);
+		title = longer;
+	}
+	if (to != NULL) {
+		longer = xprintf("%s --to %s", title, to);
+		free(title);
+		title = longer;
+	}
+	return title;
+}
+
+/* A file, or the name of a [batch NAME] of the configuration. */
+static int read_batch(struct want *want, struct site *site, const char *name)
+{
+	struct problems problems = {0};
+	size_t i;
+	int result;
+
+	for (i = 0; i < site->config->n_batches && access(name, F_OK) != 0; i++) {
+		if (strcmp(site->config->batches[i].name, name) != 0)
+			continue;
+		want->request = request_copy(site->config->batches[i].request);
+		return EXIT_DONE;
+	}
+	want->request = batch_read(name, &problems);
+	result = want->request == NULL ? say_problems(&problems) : EXIT_DONE;
+	problems_clear(&problems);
+	return result;
+}
+
+static bool list_has(const char *list, const char *name)
+{
+	size_t n = strlen(name);
+	const char *at;
+
+	for (at = list; at != NULL; at = strchr(at, ',') != NULL ? strchr(at, ',') + 1 : NULL)
+		if (strncmp(at, name, n) == 0 && (at[n] == ',' || at[n] == '\0'))
+			return true;
+	return false;
+}
+
+static const char *identity(const struct move_record *move)
+{
+	return move->uuid[0] != '\0' ? move->uuid : move->guest;
+}
+
+static bool is_wanted_already(const struct request *request, const char *guest)
+{
+	size_t i;
+
+	for (i = 0; i < request->n_moves; i++)
+		if (strcmp(request->moves[i].guest, guest) == 0)
+			return true;
+	return false;
+}
+
+/* What this batch moved away from the host, as far as it is not back already. */
+static void return_batch(struct want *want, const struct site *site, uint64_t batch, const char *host)
+{
+	uint32_t at = inventory_host(site->inventory, host);
+	size_t i;
+
+	for (i = 0; i < site->image->n_moves; i++) {
+		const struct move_record *move = &site->image->moves[i];
+		uint32_t guest;
+		struct wanted_move *wanted;
+
+		if (move->batch != batch || move->state != MOVE_DONE || strcmp(move->source, host) != 0 ||
+			is_wanted_already(want->request, identity(move)))
+			continue;
+		guest = inventory_guest(site->inventory, identity(move), NULL);
+		if (guest == INDEX_NONE) {
+			say_warning("guest %s is on no host any more and is not brought back", move->guest);
+		} else if (site->inventory->guests[guest].host != at) {
+			wanted = request_add_move(want->request, identity(move));
+			wanted->to = xstrdup(host);
+		}
+	}
+}
+
+/* Every drain of the host since it was last returned. */
+static int read_return(struct want *want, struct site *site, const char *host)
+{
+	size_t i, first = 0, drains = 0;
+	struct error err;
+	uint32_t at = site_host(site, host, &err);
+
+	if (at == INDEX_NONE)
+		return say_error(&err);
+	want->request = request_new(REQUEST_RETURN);
+	strings_add(&want->request->hosts, &want->request->n_hosts, host);
+	for (i = 0; site->image != NULL && i < site->image->n_batches; i++) {
+		const struct batch_record *batch = &site->image->batches[i];
+
+		if (batch->kind == REQUEST_RETURN && batch->state == BATCH_DONE && list_has(batch->hosts, host))
+			first = i + 1;
+	}
+	for (i = first; site->image != NULL && i < site->image->n_batches; i++) {
+		const struct batch_record *batch = &site->image->batches[i];
+
+		if (batch->kind == REQUEST_DRAIN && list_has(batch->hosts, host)) {
+			return_batch(want, site, batch->id, host);
+			drains++;
+		}
+	}
+	if (drains == 0 && !site->inventory->hosts[at].cordoned) {
+		error_set(&err, ERR_REFUSED, "host %s was not drained, there is nothing to bring back", host);
+		return say_error(&err);
+	}
+	/* The batch lifts the cordon as it starts; the plan has to see the host as it is then. */
+	site->inventory->hosts[at].cordoned = false;
+	return EXIT_DONE;
+}
+
+static int read_hosts(struct want *want, const struct site *site, const char *const *words, size_t n_words)
+{
+	struct error err;
+	size_t i;
+
+	want->request = request_new(REQUEST_DRAIN);
+	for (i = 0; i < n_words; i++) {
+		if (site_host(site, words[i], &err) == INDEX_NONE)
+			return say_error(&err);
+		strings_add(&want->request->hosts, &want->request->n_hosts, words[i]);
+	}
+	return EXIT_DONE;
+}
+
+static int read_moves(struct want *want, const struct site *site, const char *const *words, size_t n_words)
+{
+	struct error err;
+	size_t i;
+
+	want->request = request_new(REQUEST_MOVE);
+	if (site_host(site, site->args->to, &err) == INDEX_NONE)
+		return say_error(&err);
+	for (i = 0; i < n_words; i++)
+		request_add_move(want->request, words[i])->to = xstrdup(site->args->to);
+	return EXIT_DONE;
+}
+
+static bool add_map(struct request *request, const struct site *site, struct error *err)
+{
+	const struct config_map *map = NULL;
+	size_t i;
+
+	for (i = 0; i < site->config->n_maps; i++)
+		if (strcmp(site->config->maps[i].name, site->args->map) == 0)
+			map = &site->config->maps[i];
+	if (map == NULL)
+		return error_set(err, ERR_USAGE, "--map %s: the configuration has no [map %s]", site->args->map, site->args->map);
+	for (i = 0; i < map->n_nets; i++)
+		name_map_add(&request->nets, &request->n_nets, map->nets[i].from, map->nets[i].to);
+	for (i = 0; i < map->n_pools; i++)
+		name_map_add(&request->pools, &request->n_pools, map->pools[i].from, map->pools[i].to);
+	return true;
+}
+
+static int add_options(struct want *want, const struct site *site)
+{
+	const struct args *args = site->args;
+	struct error err;
+
+	if (args->reason != NULL) {
+		free(want->request->reason);
+		want->request->reason = xstrdup(args->reason);
+	}
+	if (args->to_pool != NULL) {
+		free(want->request->to_pool);
+		want->request->to_pool = xstrdup(args->to_pool);
+	}
+	if (args->map != NULL && !add_map(want->request, site, &err))
+		return say_error(&err);
+	return EXIT_DONE;
+}
+
+int want_read(struct want *want, struct site *site, const char *const *words, size_t n_words)
+{
+	struct error err;
+	int result = EXIT_DONE;
+
+	*want = (struct want){0};
+	if (!want_check(site->args, words, n_words, &err))
+		return say_error(&err);
+	want->title = title_of(words, n_words, site->args->to);
+	if (strcmp(words[0], "drain") == 0)
+		result = read_hosts(want, site, words + 1, n_words - 1);
+	else if (strcmp(words[0], "move") == 0)
+		result = read_moves(want, site, words + 1, n_words - 1);
+	else if (strcmp(words[0], "batch") == 0)
+		result = read_batch(want, site, words[1]);
+	else if (strcmp(words[0], "return") == 0)
+		result = read_return(want, site, words[1]);
+	else
+		want->request = request_new(REQUEST_REBALANCE);
+	return result == EXIT_DONE ? add_options(want, site) : result;
+}
+
+void want_clear(struct want *want)
+{
+	request_free(want->request);
+	free(want->title);
+}

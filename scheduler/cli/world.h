@@ -1,0 +1,26 @@
+/* The hosts behind the hypervisor seam, as the configuration names them: real ones through libvirt, or a simulated
+ * world when their uri is sim:FILE. Also makes the loop, whose clock a simulated world may speed up
+ * (sim:FILE?speed=20).
+ *
+ * A simulated world is kept in STATE.sim.json after each change, and goes on from there at the next start, unless FILE
+ * is newer. A killed drover finds it as last saved: migrations that ran in it have ended.
+ */
+#ifndef DROVER_CLI_WORLD_H
+#define DROVER_CLI_WORLD_H
+
+#include "drover/config.h"
+#include "loop.h"
+
+struct world;
+
+/* config_file: sim:FILE is relative to its folder; NULL = to the working folder. */
+struct world *world_open(const struct config *config, const char *config_file, const char *state, struct error *err);
+void world_free(struct world *world);
+struct loop *world_loop(const struct world *world);
+bool world_is_simulated(const struct world *world);
+
+/* Asks all configured hosts at once and makes one inventory of the answers, with the configuration
+ * applied, not sealed. A host that did not answer is in it with reachable = false and the reason. */
+struct inventory *world_probe(struct world *world, const struct config *config, struct error *err);
+
+#endif
