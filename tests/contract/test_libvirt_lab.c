@@ -1,7 +1,8 @@
 /* The libvirt implementation of the hypervisor seam on real hosts with real guests.
  *
- * Runs when DROVER_LAB_CONF names the output of `tests/lab/lab conf` of a lab that is up with at least two hosts;
- * otherwise it says SKIPPED and exits 77. It makes and removes its own guests. The hosts are shared by
+ * DROVER_LAB_CONF names the output of `tests/lab/lab conf` of a lab that is up with at least two hosts. Without it
+ * the program makes a lab of its own and removes it; where that cannot be, or where somebody's lab is up, it
+ * says SKIPPED and exits 77. It makes and removes its own guests. The hosts are shared by
  * all tests; each test leaves them as it found them.
  */
 #include <stdarg.h>
@@ -82,6 +83,28 @@ static int run_tool(const char *arguments)
 
 	snprintf(command, sizeof command, "%s %s >/dev/null 2>&1", tool ? tool : "../lab/lab", arguments);
 	return system(command);
+}
+
+/* A lab for this run only. Returns NULL, having said why, when there can be none. */
+static const char *own_lab(char path[static 64])
+{
+	char command[512];
+
+	if (run_tool("status | grep -qx down") != 0) {
+		printf("SKIPPED: a lab is up already; name it with DROVER_LAB_CONF (lab conf > FILE)\n");
+		return NULL;
+	}
+	if (run_tool("up --hosts 2 --rate 400mbit --networks 2") != 0) {
+		printf("SKIPPED: tests/lab/lab up does not work here; it says why\n");
+		return NULL;
+	}
+	snprintf(path, 64, "/tmp/drover-libvirt-lab.XXXXXX");
+	int file = mkstemp(path);
+	if (file >= 0)
+		close(file);
+	const char *tool = getenv("DROVER_LAB_TOOL");
+	snprintf(command, sizeof command, "%s conf >%s", tool ? tool : "../lab/lab", path);
+	return file >= 0 && system(command) == 0 ? path : NULL;
 }
 
 /* --- asking --- */
@@ -624,9 +647,17 @@ int main(void)
 		cmocka_unit_test(a_host_that_never_answers_fails_its_own_requests_only),
 	};
 
-	if (!path || !read_conf(path)) {
-		printf("SKIPPED: DROVER_LAB_CONF %s\n", path ? "names no lab of two hosts" : "is not set (tests/lab/lab up; lab conf > FILE)");
+	char made[64] = "";
+	if (!path && (path = own_lab(made)) == NULL)
 		return 77;
+	int failed = 77;
+	if (read_conf(path))
+		failed = cmocka_run_group_tests(tests, open_hypervisor, close_hypervisor);
+	else
+		printf("SKIPPED: %s names no lab of two hosts\n", path);
+	if (made[0]) {
+		unlink(made);
+		run_tool("down");
 	}
-	return cmocka_run_group_tests(tests, open_hypervisor, close_hypervisor);
+	return failed;
 }
