@@ -238,7 +238,10 @@ void sim_flow_settle(struct sim *sim, struct sim_migration *migration)
 	migration->settled_us = sim->now_us;
 	sent = sim_scale(migration->rate, dt, US_PER_S, &migration->sent_carry);
 	useful = sim_scale(useful_rate(migration), dt, US_PER_S, &migration->useful_carry);
-	useful = useful < migration->remaining ? useful : migration->remaining;
+	if (useful > migration->remaining) { /* the last microsecond is not used up */
+		sent -= useful - migration->remaining;
+		useful = migration->remaining;
+	}
 	migration->remaining -= useful;
 	if (migration->phase == SIM_PHASE_DISKS) {
 		migration->disk_sent += sent;
