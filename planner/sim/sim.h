@@ -135,6 +135,9 @@ bool sim_check_settled(const struct sim *sim, struct error *err);
 
 /* The world as an inventory, as a probe of all hosts would give it; sealed, the caller's. */
 struct inventory *sim_inventory(const struct sim *sim);
+/* What a manager that starts now finds: nothing of hosts that do not answer but their configuration, and of a guest's
+ * several copies the liveliest. Sealed, the caller's. */
+struct inventory *sim_inventory_seen(const struct sim *sim);
 /* Hash of the whole state and history. */
 uint64_t sim_digest(const struct sim *sim);
 
@@ -163,6 +166,10 @@ uint32_t sim_guest_runs_on(const struct sim *sim, uint32_t guest);
 enum sim_phase sim_guest_phase(const struct sim *sim, uint32_t guest);
 /* True when a fault has ended it: host death, its own shutdown. */
 bool sim_guest_was_ended(const struct sim *sim, uint32_t guest);
+/* True while it migrates, and nobody but a stranger asked for that. */
+bool sim_guest_is_moved_by_stranger(const struct sim *sim, uint32_t guest);
+/* Hosts of its migration; false when it does not migrate. */
+bool sim_guest_route(const struct sim *sim, uint32_t guest, uint32_t *ret_source, uint32_t *ret_target);
 /* Current rate of its migration on the wire; 0 = none. */
 uint64_t sim_guest_rate(const struct sim *sim, uint32_t guest);
 /* Of its last migration; -1 = none yet. */

@@ -141,6 +141,59 @@ struct inventory *sim_inventory(const struct sim *sim)
 	return finish_view(&view);
 }
 
+static unsigned liveliness(const struct sim_copy *copy)
+{
+	return copy == NULL ? 0 : copy->presence == HV_RUNNING ? 3 : copy->presence == HV_PAUSED ? 2 : 1;
+}
+
+/* The copy that a manager which asks every host finds; NULL = none that it can see. */
+static const struct sim_copy *seen_copy(const struct sim *sim, uint32_t guest)
+{
+	const struct sim_copy *copy, *best = NULL;
+
+	for (copy = sim->guests[guest].copies; copy != NULL; copy = copy->next_of_guest) {
+		if (copy->is_incoming || !sim_host_answers(sim, copy->host))
+			continue;
+		if (liveliness(copy) > liveliness(best) || (liveliness(copy) == liveliness(best) && copy->host < best->host))
+			best = copy;
+	}
+	return best;
+}
+
+/* Of a host that does not answer only what a configuration holds is known. */
+static void forget_facts(struct host *host)
+{
+	host->memory_bytes = 0;
+	host->cpus = 0;
+	host->cpu_model = NULL;
+	host->networks = NULL;
+	host->n_networks = 0;
+	host->n_pools = 0;
+}
+
+struct inventory *sim_inventory_seen(const struct sim *sim)
+{
+	struct inventory view = *sim->inventory;
+	uint32_t i;
+
+	view.index = NULL;
+	view.hosts = xcalloc(view.n_hosts, sizeof *view.hosts);
+	for (i = 0; i < view.n_hosts; i++) {
+		view.hosts[i] = view_host(sim, i);
+		if (!view.hosts[i].reachable)
+			forget_facts(&view.hosts[i]);
+	}
+	view.guests = xcalloc(view.n_guests, sizeof *view.guests);
+	view.n_guests = 0;
+	for (i = 0; i < sim->inventory->n_guests; i++) {
+		const struct sim_copy *copy = seen_copy(sim, i);
+
+		if (copy != NULL)
+			view.guests[view.n_guests++] = view_guest(sim, copy);
+	}
+	return finish_view(&view);
+}
+
 /* --- checks --- */
 
 bool sim_check(const struct sim *sim, struct error *err)
@@ -270,6 +323,22 @@ enum sim_phase sim_guest_phase(const struct sim *sim, uint32_t guest)
 bool sim_guest_was_ended(const struct sim *sim, uint32_t guest)
 {
 	return sim->guests[guest].is_ended;
+}
+
+bool sim_guest_is_moved_by_stranger(const struct sim *sim, uint32_t guest)
+{
+	return sim->guests[guest].migration != NULL && sim->guests[guest].migration->is_strangers;
+}
+
+bool sim_guest_route(const struct sim *sim, uint32_t guest, uint32_t *ret_source, uint32_t *ret_target)
+{
+	const struct sim_migration *migration = sim->guests[guest].migration;
+
+	if (migration == NULL)
+		return false;
+	*ret_source = migration->source;
+	*ret_target = migration->target;
+	return true;
 }
 
 uint64_t sim_guest_rate(const struct sim *sim, uint32_t guest)
