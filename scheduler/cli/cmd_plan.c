@@ -299,7 +299,7 @@ int cmd_preflight(const struct args *args)
 
 /* ---- explain ---- */
 
-static const char *const verdict_keys[] = {"host", "fits", "score", "error.code", "error.message", "error.hint", NULL};
+static const char *const verdict_keys[] = {"host", "fits", "error.code", "error.message", "error.hint", NULL};
 
 static json_t *verdict_object(const struct inventory *inventory, const struct verdict *verdict)
 {

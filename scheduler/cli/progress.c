@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "human.h"
@@ -12,7 +13,7 @@
 #include "xalloc.h"
 
 enum {
-	BATCH_LINE_MS = 5000,
+	BATCH_LINE_S = 5, /* of real time, also when a simulated clock runs faster */
 	LINES_MAX = 16,    /* of active moves; more scroll the terminal away */
 	WIDTH_DEFAULT = 100,
 	STATE_BYTES = 24,
@@ -27,7 +28,7 @@ struct progress {
 	bool draws;
 	unsigned n_lines; /* of the block on the screen */
 	int width;
-	int64_t next_batch_ms;
+	time_t next_batch_s;
 	struct known_move *moves;
 	size_t n_moves;
 };
@@ -49,6 +50,14 @@ static int64_t ms_of(const json_t *object, const char *key)
 	const json_t *value = json_object_get(object, key);
 
 	return json_is_number(value) ? (int64_t)(json_number_value(value) * 1000.0 + 0.5) : -1;
+}
+
+static time_t now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
 }
 
 struct progress *progress_new(const struct args *args)
@@ -232,7 +241,7 @@ static void print_change(const json_t *move, int64_t elapsed_ms)
 
 static void print_changes(struct progress *progress, const json_t *document, int64_t elapsed_ms)
 {
-	bool is_due = elapsed_ms >= progress->next_batch_ms;
+	bool is_due = now_s() >= progress->next_batch_s;
 	const json_t *batch, *move;
 	char line[512];
 	size_t i, k;
@@ -255,7 +264,7 @@ static void print_changes(struct progress *progress, const json_t *document, int
 		}
 	}
 	if (is_due)
-		progress->next_batch_ms = elapsed_ms + BATCH_LINE_MS;
+		progress->next_batch_s = now_s() + BATCH_LINE_S;
 	fflush(stderr);
 }
 

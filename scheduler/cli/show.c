@@ -4,6 +4,7 @@
 
 #include "human.h"
 #include "output.h"
+#include "say.h"
 #include "show.h"
 #include "xalloc.h"
 
@@ -92,8 +93,12 @@ void show_plan_summary(const struct plan *plan, FILE *file)
 void show_plan(const struct args *args, const struct plan *plan, const struct inventory *inventory,
 	const struct request *request)
 {
+	size_t i;
+
 	if (!output_is_table(args)) {
 		output_text(args, plan_json(plan, inventory, request), "moves", plan_keys);
+		for (i = 0; i < plan->n_blocked && args->output != OUTPUT_JSON; i++)
+			say_warning("guest %s cannot be moved: %s", plan->blocked[i].name, plan->blocked[i].error.message);
 		return;
 	}
 	show_moves(args, plan, inventory);
