@@ -116,6 +116,8 @@ start_holder() {
     [ -z "$(holder_pid "$host")" ] || return 0
     script="hostname $host"
     for folder in $PRIVATE; do script+=" && mount --bind '$LAB_STORE/$host/$folder' '/$folder'"; done
+    # A host must see its own bridges under /sys, not the machine's.
+    script+=" && mount -t sysfs sysfs /sys"
     script+=" && mount --bind '$LAB_DIR/hosts-file' /etc/hosts && : >'$LAB_DIR/hosts/$host/ready' && exec sleep infinity"
     rm -f "$LAB_DIR/hosts/$host/ready"
     setsid nsenter --net="/run/netns/$NS-$host" unshare -m -u --propagation private /bin/sh -c "$script" \
