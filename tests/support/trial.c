@@ -1,4 +1,4 @@
-/* The driver of a trial and its invariants. */
+/* The driver of a trial: turns of the engine, the world's time, kills and restarts. */
 #include "trial.h"
 
 #include <assert.h>
@@ -10,23 +10,29 @@
 #include "store_memory.h"
 #include "xalloc.h"
 
+/* More events than this without time going on is a loop, not work. */
+enum { IDLE_STEPS_MAX = 50000 };
+
 static const int64_t WALL_START_MS = 1700000000000;
 
 static void run_event(struct trial *trial, struct event *event, struct actions *ret_actions)
 {
-	struct turn turn = {.engine = trial->engine, .store = trial->store, .hypervisor = sim_hypervisor(trial->sim)};
+	struct turn turn = {.engine = trial->engine, .store = &trial->watch.store, .hypervisor = &trial->watch.hypervisor};
+	unsigned retries = trial->store_retries;
 	struct error why;
+	bool is_sent;
 
+	*ret_actions = (struct actions){0};
 	if (trial->engine == NULL || trial->is_dead)
 		return;
 	event->now_ms = trial->now_ms;
 	event->wall_ms = WALL_START_MS + trial->now_ms;
 	trial->n_events++;
-	if (!turn_run(&turn, event, ret_actions, &why)) {
-		/* What the commit did not keep never happened: exactly a kill at this point. */
-		trial->is_dead = true;
-		return;
-	}
+	is_sent = turn_run(&turn, event, ret_actions, &why);
+	while (!is_sent && retries-- > 0 && !trial->watch.is_dead)
+		is_sent = turn_retry(&turn, ret_actions, &why);
+	/* What the commit did not keep never happened: exactly a kill at this point. */
+	trial->is_dead = !is_sent || trial->watch.is_dead;
 	trial_check(trial);
 }
 
@@ -47,14 +53,7 @@ static void on_note(void *self, const struct hv_note *note)
 	run_event(self, &event, &actions);
 }
 
-static void listen(struct trial *trial)
-{
-	const struct hv_listener listener = {.self = trial, .on_reply = on_reply, .on_note = on_note};
-
-	sim_set_listener(trial->sim, &listener);
-}
-
-struct trial *trial_new(struct inventory *inventory, const struct sim_options *sim_options,
+struct trial *trial_new_on(struct store *store, struct inventory *inventory, const struct sim_options *sim_options,
 	const struct engine_options *options)
 {
 	struct trial *trial = xcalloc(1, sizeof *trial);
@@ -69,21 +68,35 @@ struct trial *trial_new(struct inventory *inventory, const struct sim_options *s
 		abort();
 	}
 	trial->inventory = inventory;
+	trial->guests = xcalloc(inventory->n_guests, sizeof *trial->guests);
+	trial->full_check_every = 256;
+	trial->check_every = 1;
 	trial->sim = sim_new(inventory, sim_options != NULL ? sim_options : &sim_defaults);
-	trial->store = store_fault_new(store_memory_new("00000000-0000-4000-8000-000000000001"));
-	trial->engine = NULL;
+	trial->store = store_fault_new(store);
+	trial_watch_init(&trial->watch, trial->store, sim_hypervisor(trial->sim));
 	trial_restart(trial);
 	trial->n_restarts = 0;
 	return trial;
 }
 
+struct trial *trial_new(struct inventory *inventory, const struct sim_options *sim_options,
+	const struct engine_options *options)
+{
+	return trial_new_on(store_memory_new("00000000-0000-4000-8000-000000000001"), inventory, sim_options, options);
+}
+
 void trial_free(struct trial *trial)
 {
+	size_t i;
+
 	engine_free(trial->engine);
-	trial->store->close(trial->store);
+	trial_watch_clear(&trial->watch);
 	sim_free(trial->sim);
 	inventory_free(trial->inventory);
-	request_free(trial->request);
+	for (i = 0; i < trial->n_requests; i++)
+		request_free(trial->requests[i]);
+	free(trial->requests);
+	free(trial->guests);
 	free(trial);
 }
 
@@ -94,35 +107,60 @@ void trial_kill(struct trial *trial)
 	sim_drop_manager(trial->sim);
 }
 
-void trial_restart(struct trial *trial)
+static void restore(struct trial *trial, const struct store_image *image)
 {
-	struct inventory *found = sim_inventory(trial->sim);
-	struct store_image *image = NULL;
-	struct request **requests = NULL;
+	struct request **requests = xcalloc(image->n_batches, sizeof *requests);
 	struct event event = {.kind = EVENT_RESTORE};
 	struct actions actions;
 	size_t i;
 
+	for (i = 0; i < image->n_batches; i++)
+		requests[i] = image->batches[i].id <= trial->n_requests ? trial->requests[image->batches[i].id - 1] : NULL;
+	event.restore.image = image;
+	event.restore.requests = requests;
+	run_event(trial, &event, &actions);
+	free(requests);
+}
+
+void trial_restart(struct trial *trial)
+{
+	struct inventory *found = sim_inventory_seen(trial->sim);
+	const struct hv_listener listener = {.self = trial, .on_reply = on_reply, .on_note = on_note};
+	struct store_image *image = NULL;
+
 	assert(trial->engine == NULL);
-	trial->is_dead = false;
+	trial->is_dead = trial->watch.is_dead = false;
+	trial->watch.crash_at = 0;
 	trial->n_restarts++;
 	trial->engine = engine_new(found, &trial->options);
 	inventory_free(found);
-	listen(trial);
+	sim_set_listener(trial->sim, &listener);
 	if (store_fault_is_crashed(trial->store))
 		store_fault_restart(trial->store);
 	if (!trial->store->load(trial->store, &image, &trial->error)) {
 		trial->is_failed = true;
 		return;
 	}
-	requests = xcalloc(image->n_batches, sizeof *requests);
-	for (i = 0; i < image->n_batches; i++)
-		requests[i] = trial->request;
-	event.restore.image = image;
-	event.restore.requests = requests;
-	run_event(trial, &event, &actions);
+	restore(trial, image);
 	store_image_free(image);
-	free(requests);
+}
+
+void trial_crash_at(struct trial *trial, uint64_t n, bool is_durable, size_t n_sends)
+{
+	trial->watch.crash_at = trial->watch.n_commits + n;
+	trial->watch.is_crash_after = is_durable;
+	trial->watch.sends_left = is_durable ? n_sends : 0;
+}
+
+/* Kept before the batch is: the store keeps the request in the same commit. */
+static void keep_request(struct trial *trial, uint64_t batch, struct request *request)
+{
+	while (trial->n_requests < batch) {
+		trial->requests = xgrow(trial->requests, trial->n_requests, sizeof(struct request *));
+		trial->requests[trial->n_requests++] = NULL;
+	}
+	request_free(trial->requests[batch - 1]);
+	trial->requests[batch - 1] = request;
 }
 
 uint64_t trial_start(struct trial *trial, struct request *request)
@@ -131,10 +169,11 @@ uint64_t trial_start(struct trial *trial, struct request *request)
 	struct event event = {.kind = EVENT_START};
 	struct actions actions = {0};
 
-	request_free(trial->request);
-	trial->request = request;
-	if (trial->engine == NULL || !planner_plan(engine_inventory(trial->engine), request, &trial->options.plan, &plan, &trial->error))
+	if (trial->engine == NULL || trial->is_dead ||
+		!planner_plan(engine_inventory(trial->engine), request, &trial->options.plan, &plan, &trial->error)) {
+		request_free(request);
 		return 0;
+	}
 	event.start.request = request;
 	event.start.plan = plan;
 	event.start.who = "trial";
@@ -142,6 +181,10 @@ uint64_t trial_start(struct trial *trial, struct request *request)
 	plan_free(plan);
 	if (actions.error.code != ERR_NONE)
 		trial->error = actions.error;
+	if (actions.batch != 0)
+		keep_request(trial, actions.batch, request);
+	else
+		request_free(request);
 	return actions.batch;
 }
 
@@ -166,13 +209,35 @@ void trial_command(struct trial *trial, enum command_kind kind, uint64_t batch, 
 	run_event(trial, &event, &actions);
 }
 
+void trial_cordon(struct trial *trial, const char *host, bool cordon)
+{
+	struct event event = {.kind = EVENT_COMMAND};
+	struct actions actions;
+
+	event.command.kind = cordon ? COMMAND_CORDON : COMMAND_UNCORDON;
+	event.command.host = host;
+	event.command.who = "trial";
+	run_event(trial, &event, &actions);
+}
+
+static bool goes_round(struct trial *trial, int64_t next_ms)
+{
+	trial->n_idle_steps = next_ms > trial->now_ms ? 0 : trial->n_idle_steps + 1;
+	if (trial->n_idle_steps <= IDLE_STEPS_MAX)
+		return false;
+	trial->is_failed = true;
+	error_set(&trial->error, ERR_INTERNAL, "at %lld ms: %d events and time stands still", (long long)trial->now_ms,
+		IDLE_STEPS_MAX);
+	return true;
+}
+
 bool trial_step(struct trial *trial, int64_t until_ms)
 {
 	int64_t world = sim_next_ms(trial->sim);
 	int64_t wake = trial->engine != NULL && !trial->is_dead ? engine_deadline(trial->engine) : TIME_NEVER;
 	int64_t next = world < wake ? world : wake;
 
-	if (next > until_ms || next == TIME_NEVER)
+	if (next > until_ms || next == TIME_NEVER || goes_round(trial, next))
 		return false;
 	if (next > trial->now_ms)
 		trial->now_ms = next;
@@ -186,114 +251,44 @@ bool trial_step(struct trial *trial, int64_t until_ms)
 	return true;
 }
 
+static bool can_go_on(const struct trial *trial)
+{
+	return !trial->is_failed && !trial->is_dead && trial->engine != NULL;
+}
+
 bool trial_run(struct trial *trial, int64_t for_ms)
 {
 	int64_t until_ms = trial->now_ms + for_ms;
 
-	while (!trial->is_failed && !trial->is_dead && !engine_is_idle(trial->engine) && trial_step(trial, until_ms))
+	while (can_go_on(trial) && !engine_is_idle(trial->engine) && trial_step(trial, until_ms))
 		;
-	return !trial->is_failed && !trial->is_dead && engine_is_idle(trial->engine);
+	return can_go_on(trial) && engine_is_idle(trial->engine);
 }
 
-static bool broken(struct trial *trial, const char *what)
+bool trial_run_until(struct trial *trial, const char *guest, enum move_state state, int64_t for_ms)
 {
-	if (!trial->is_failed) {
-		trial->is_failed = true;
-		error_wrap(&trial->error, "at %lld ms, event %llu: %s", (long long)trial->now_ms,
-			(unsigned long long)trial->n_events, what);
+	int64_t until_ms = trial->now_ms + for_ms;
+
+	while (can_go_on(trial)) {
+		const struct move_record *move = trial_move(trial, guest);
+
+		if (move != NULL && move->state == state)
+			return true;
+		if (!trial_step(trial, until_ms))
+			break;
 	}
 	return false;
 }
 
-static bool same_text(const char *a, const char *b)
+bool trial_run_until_phase(struct trial *trial, const char *guest, enum sim_phase phase, int64_t for_ms)
 {
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
+	int64_t until_ms = trial->now_ms + for_ms;
+	uint32_t index = sim_guest_index(trial->sim, guest);
 
-/* The store holds what the engine believes, after every commit. */
-static bool store_equals_engine(struct trial *trial)
-{
-	struct store_image *image;
-	size_t i, j;
-	bool equal = true;
-
-	if (!trial->store->load(trial->store, &image, &trial->error))
-		return false;
-	for (i = 0; i < engine_n_moves(trial->engine) && equal; i++) {
-		const struct move_record *own = engine_move(trial->engine, i);
-
-		for (j = 0; j < image->n_moves && image->moves[j].id != own->id; j++)
-			;
-		equal = j < image->n_moves && image->moves[j].state == own->state && image->moves[j].epoch == own->epoch &&
-			same_text(image->moves[j].target, own->target) && image->moves[j].n_disks == own->n_disks;
-		if (!equal)
-			error_set(&trial->error, ERR_INTERNAL, "move %llu of guest %s: the store differs from the engine",
-				(unsigned long long)own->id, own->guest);
-	}
-	store_image_free(image);
-	return equal;
-}
-
-/* No configured limit is ever exceeded, as the hosts see it. */
-static bool limits_hold(struct trial *trial)
-{
-	struct sim_counters counters;
-	uint32_t limit = trial->options.max_migrations;
-
-	sim_counters(trial->sim, &counters);
-	if (limit != 0 && counters.in_flight > limit && trial->n_restarts == 0)
-		return error_set(&trial->error, ERR_INTERNAL, "%u migrations run, of %u allowed", counters.in_flight, limit);
-	return true;
-}
-
-static bool waits_have_reasons(struct trial *trial)
-{
-	size_t i;
-
-	for (i = 0; i < engine_n_moves(trial->engine); i++) {
-		struct move_live live;
-
-		if (engine_move(trial->engine, i)->state != MOVE_WAITING)
-			continue;
-		engine_move_live(trial->engine, i, &live);
-		if (live.waiting.code == ERR_NONE || live.waiting.message[0] == '\0')
-			return error_set(&trial->error, ERR_INTERNAL, "guest %s waits without a reason",
-				engine_move(trial->engine, i)->guest);
-	}
-	return true;
-}
-
-bool trial_check(struct trial *trial)
-{
-	if (trial->is_failed)
-		return false;
-	if (!sim_check(trial->sim, &trial->error))
-		return broken(trial, "world");
-	if (!limits_hold(trial))
-		return broken(trial, "limits");
-	/* Costly ones now and then: every event would make a run quadratic. */
-	if (trial->n_events % 64 == 0 && !trial->is_dead && trial->engine != NULL &&
-		(!store_equals_engine(trial) || !waits_have_reasons(trial)))
-		return broken(trial, "state");
-	return true;
-}
-
-bool trial_check_settled(struct trial *trial)
-{
-	struct sim_leftover *left = NULL;
-	size_t n;
-
-	if (trial->is_failed)
-		return false;
-	if (!sim_check_settled(trial->sim, &trial->error))
-		return broken(trial, "settled world");
-	if (!store_equals_engine(trial))
-		return broken(trial, "settled state");
-	n = sim_leftovers(trial->sim, &left);
-	if (n > 0)
-		error_set(&trial->error, ERR_INTERNAL, "%zu left over, the first: %s", n, left[0].text);
-	free(left);
-	return n == 0 || broken(trial, "leftovers");
+	while (can_go_on(trial) && sim_guest_phase(trial->sim, index) != phase)
+		if (!trial_step(trial, until_ms))
+			return false;
+	return can_go_on(trial);
 }
 
 const char *trial_where(const struct trial *trial, const char *guest)
@@ -307,10 +302,38 @@ const struct move_record *trial_move(const struct trial *trial, const char *gues
 {
 	size_t i;
 
-	for (i = engine_n_moves(trial->engine); i > 0; i--)
+	for (i = trial->engine != NULL ? engine_n_moves(trial->engine) : 0; i > 0; i--)
 		if (strcmp(engine_move(trial->engine, i - 1)->guest, guest) == 0)
 			return engine_move(trial->engine, i - 1);
 	return NULL;
+}
+
+size_t trial_audited(struct trial *trial, const char *text)
+{
+	struct audit_record *rows = NULL;
+	size_t n = 0, i, found = 0;
+
+	if (!trial->store->audit(trial->store, 0, &rows, &n, NULL))
+		return 0;
+	for (i = 0; i < n; i++)
+		found += strstr(rows[i].text, text) != NULL;
+	free(rows);
+	return found;
+}
+
+static void dump_moves(struct trial *trial)
+{
+	size_t i;
+
+	for (i = 0; trial->engine != NULL && i < engine_n_moves(trial->engine); i++) {
+		const struct move_record *move = engine_move(trial->engine, i);
+		struct move_live live;
+
+		engine_move_live(trial->engine, i, &live);
+		if (!move_state_is_end(move->state))
+			fprintf(stderr, "%s %s>%s %s attempts %u: %s / %s\n", move->guest, move->source, move->target,
+				move_state_name(move->state), move->attempts, live.waiting.message, move->error.message);
+	}
 }
 
 void trial_dump(struct trial *trial)
@@ -323,16 +346,9 @@ void trial_dump(struct trial *trial)
 			fprintf(stderr, "%8lld %s>%s %s\n", (long long)(rows[i].wall_ms - WALL_START_MS), rows[i].from,
 				rows[i].to, rows[i].text);
 	free(rows);
-	for (i = 0; trial->engine != NULL && i < engine_n_moves(trial->engine); i++) {
-		const struct move_record *move = engine_move(trial->engine, i);
-		struct move_live live;
-
-		engine_move_live(trial->engine, i, &live);
-		if (!move_state_is_end(move->state))
-			fprintf(stderr, "%s %s>%s %s attempts %u: %s / %s\n", move->guest, move->source, move->target,
-				move_state_name(move->state), move->attempts, live.waiting.message, move->error.message);
-	}
-	fprintf(stderr, "now %lld, %llu events, world next %lld, engine next %lld, %s\n", (long long)trial->now_ms,
-		(unsigned long long)trial->n_events, (long long)sim_next_ms(trial->sim),
-		trial->engine != NULL ? (long long)engine_deadline(trial->engine) : -1LL, trial->error.message);
+	dump_moves(trial);
+	fprintf(stderr, "now %lld, %llu events, %llu restarts, world next %lld, engine next %lld, %s\n",
+		(long long)trial->now_ms, (unsigned long long)trial->n_events, (unsigned long long)trial->n_restarts,
+		(long long)sim_next_ms(trial->sim), trial->engine != NULL ? (long long)engine_deadline(trial->engine) : -1LL,
+		trial->error.message);
 }

@@ -1,0 +1,408 @@
+/* What must hold in a trial after every event, and when all is over. */
+#include "trial.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "xalloc.h"
+
+static bool broken(struct trial *trial, const char *what)
+{
+	if (!trial->is_failed) {
+		trial->is_failed = true;
+		error_wrap(&trial->error, "at %lld ms, event %llu: %s", (long long)trial->now_ms,
+			(unsigned long long)trial->n_events, what);
+	}
+	return false;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+static bool differs(struct trial *trial, const struct move_record *own)
+{
+	return error_set(&trial->error, ERR_INTERNAL, "move %llu of guest %s: the store differs from the engine (%s)",
+		(unsigned long long)own->id, own->guest, move_state_name(own->state));
+}
+
+/* Cheap, after every event: what was committed is what the engine believes. */
+static bool durable_equals_engine(struct trial *trial)
+{
+	size_t i;
+
+	for (i = 0; i < engine_n_moves(trial->engine); i++) {
+		const struct move_record *own = engine_move(trial->engine, i);
+		const struct durable *kept = trial_watch_find(&trial->watch, own->id);
+
+		if (kept == NULL || kept->state != own->state || kept->epoch != own->epoch || kept->attempts != own->attempts ||
+			kept->n_disks != own->n_disks || kept->cancel_requested != own->cancel_requested ||
+			kept->handover_paused != own->handover_paused || !same_text(kept->target, own->target))
+			return differs(trial, own);
+	}
+	return true;
+}
+
+static bool same_disks(const struct move_record *a, const struct move_record *b)
+{
+	size_t i;
+
+	if (a->n_disks != b->n_disks)
+		return false;
+	for (i = 0; i < a->n_disks; i++)
+		if (!same_text(a->disks[i].target, b->disks[i].target) ||
+			!same_text(a->disks[i].target_path, b->disks[i].target_path) ||
+			!same_text(a->disks[i].target_volume, b->disks[i].target_volume) ||
+			a->disks[i].was_created != b->disks[i].was_created)
+			return false;
+	return true;
+}
+
+/* The store itself is read back. */
+static bool store_equals_engine(struct trial *trial)
+{
+	struct store_image *image;
+	bool is_equal = true;
+	size_t i, j;
+
+	if (!trial->store->load(trial->store, &image, &trial->error))
+		return false;
+	for (i = 0; i < engine_n_moves(trial->engine) && is_equal; i++) {
+		const struct move_record *own = engine_move(trial->engine, i), *kept;
+
+		for (j = 0; j < image->n_moves && image->moves[j].id != own->id; j++)
+			;
+		kept = j < image->n_moves ? &image->moves[j] : NULL;
+		is_equal = kept != NULL && kept->state == own->state && kept->epoch == own->epoch &&
+			same_text(kept->target, own->target) && same_disks(kept, own);
+		if (!is_equal)
+			differs(trial, own);
+	}
+	for (i = 0; i < engine_n_batches(trial->engine) && is_equal; i++) {
+		for (j = 0; j < image->n_batches && image->batches[j].id != engine_batch(trial->engine, i)->id; j++)
+			;
+		is_equal = j < image->n_batches && image->batches[j].state == engine_batch(trial->engine, i)->state;
+		if (!is_equal)
+			error_set(&trial->error, ERR_INTERNAL, "batch %zu: the store differs from the engine", i);
+	}
+	store_image_free(image);
+	return is_equal;
+}
+
+/* --- limits, as the hosts see them --- */
+
+struct counts {
+	uint32_t out, in, out_storage, in_storage;
+};
+
+static bool is_ours(const struct trial *trial, uint32_t guest, uint32_t *ret_source, uint32_t *ret_target)
+{
+	return sim_guest_route(trial->sim, guest, ret_source, ret_target) && !sim_guest_is_moved_by_stranger(trial->sim, guest);
+}
+
+static bool copies_disks(const struct trial *trial, uint32_t guest)
+{
+	const struct move_record *move = trial_move(trial, trial->inventory->guests[guest].name);
+
+	return move != NULL && move->n_disks > 0;
+}
+
+static bool within(struct trial *trial, const char *host, const char *what, uint32_t n, uint32_t own, uint32_t general)
+{
+	uint32_t limit = own != 0 ? own : general;
+
+	if (limit == 0 || n <= limit)
+		return true;
+	return error_set(&trial->error, ERR_INTERNAL, "host %s: %u %s, of %u allowed", host, n, what, limit);
+}
+
+static bool host_limits_hold(struct trial *trial, const struct counts *counts)
+{
+	const struct engine_options *options = &trial->options;
+	size_t i;
+
+	for (i = 0; i < trial->inventory->n_hosts; i++) {
+		const struct host *host = &trial->inventory->hosts[i];
+		const struct counts *n = &counts[i];
+
+		if (!within(trial, host->name, "outgoing", n->out, host->max_outgoing, options->max_outgoing) ||
+			!within(trial, host->name, "incoming", n->in, host->max_incoming, options->max_incoming) ||
+			!within(trial, host->name, "outgoing with disks", n->out_storage, host->max_outgoing_storage, options->max_outgoing_storage) ||
+			!within(trial, host->name, "incoming with disks", n->in_storage, host->max_incoming_storage, options->max_incoming_storage) ||
+			!within(trial, host->name, "moves at one libvirtd", n->in + n->out, 0, options->workers_per_host))
+			return false;
+	}
+	return true;
+}
+
+static bool limits_hold(struct trial *trial)
+{
+	struct counts *counts = xcalloc(trial->inventory->n_hosts, sizeof *counts);
+	uint32_t total = 0, guest, source, target;
+	bool holds;
+
+	for (guest = 0; guest < trial->inventory->n_guests; guest++) {
+		if (!is_ours(trial, guest, &source, &target))
+			continue;
+		total++;
+		counts[source].out++;
+		counts[target].in++;
+		if (copies_disks(trial, guest)) {
+			counts[source].out_storage++;
+			counts[target].in_storage++;
+		}
+	}
+	holds = within(trial, "(all)", "migrations", total, 0, trial->options.max_migrations) && host_limits_hold(trial, counts);
+	free(counts);
+	return holds;
+}
+
+/* --- rules --- */
+
+static bool has(char *const *texts, size_t n, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(texts[i], text) == 0)
+			return true;
+	return false;
+}
+
+static bool speaks_of(const struct rule *rule, const struct guest *guest)
+{
+	size_t i;
+
+	if (has(rule->guests, rule->n_guests, guest->name))
+		return true;
+	for (i = 0; i < guest->n_groups; i++)
+		if (has(rule->groups, rule->n_groups, guest->groups[i]))
+			return true;
+	return false;
+}
+
+static bool stands_apart(struct trial *trial, const struct rule *rule, uint32_t guest, uint32_t target)
+{
+	const struct guest *guests = trial->inventory->guests;
+	uint32_t other, from, to;
+
+	for (other = 0; other < trial->inventory->n_guests; other++) {
+		bool is_there = other != guest && speaks_of(rule, &guests[other]) &&
+			(sim_guest_is_active_on(trial->sim, other, target) ||
+				(is_ours(trial, other, &from, &to) && to == target));
+
+		if (is_there)
+			return error_set(&trial->error, ERR_INTERNAL, "guests %s and %s must be apart, and are both on %s",
+				guests[guest].name, guests[other].name, trial->inventory->hosts[target].name);
+	}
+	return true;
+}
+
+static bool may_go(struct trial *trial, const struct rule *rule, uint32_t guest, uint32_t target)
+{
+	const char *host = trial->inventory->hosts[target].name;
+	bool is_listed = has(rule->hosts, rule->n_hosts, host);
+
+	if ((rule->kind == RULE_ONLY_ON && !is_listed) || (rule->kind == RULE_NEVER_ON && is_listed))
+		return error_set(&trial->error, ERR_INTERNAL, "guest %s is moved to %s, against a rule",
+			trial->inventory->guests[guest].name, host);
+	return rule->kind != RULE_ANTI_AFFINITY || stands_apart(trial, rule, guest, target);
+}
+
+static bool rule_holds(struct trial *trial, const struct rule *rule)
+{
+	uint32_t guest, source, target, moving = 0;
+
+	for (guest = 0; guest < trial->inventory->n_guests; guest++) {
+		if (!is_ours(trial, guest, &source, &target) || !speaks_of(rule, &trial->inventory->guests[guest]))
+			continue;
+		moving++;
+		if (!may_go(trial, rule, guest, target))
+			return false;
+	}
+	if (rule->kind == RULE_AT_MOST_MOVING && moving > rule->count)
+		return error_set(&trial->error, ERR_INTERNAL, "%u guests of a group move, of %u allowed", moving, rule->count);
+	return true;
+}
+
+/* Who else moves or boots guests is not known to the engine, and cannot be kept apart by it. */
+static bool rules_hold(struct trial *trial)
+{
+	size_t i;
+
+	if (sim_fault_hits(trial->sim, SIM_FAULT_STRANGER_MOVES) > 0 || sim_fault_hits(trial->sim, SIM_FAULT_HOST_DIES) > 0)
+		return true;
+	for (i = 0; i < trial->inventory->n_rules; i++)
+		if (!rule_holds(trial, &trial->inventory->rules[i]))
+			return false;
+	return true;
+}
+
+/* --- rates and reasons --- */
+
+static uint64_t link_rate(const struct trial *trial, const char *name)
+{
+	uint32_t host = inventory_host(trial->inventory, name);
+
+	return host == INDEX_NONE || trial->inventory->hosts[host].n_links != 1 ? 0 : trial->inventory->hosts[host].links[0].rate_bytes_per_s;
+}
+
+static bool rates_fit(struct trial *trial)
+{
+	size_t i;
+
+	for (i = 0; i < engine_n_moves(trial->engine); i++) {
+		const struct move_record *move = engine_move(trial->engine, i);
+		struct move_live live;
+		uint64_t out, in;
+
+		if (!move_state_is_on_wire(move->state))
+			continue;
+		engine_move_live(trial->engine, i, &live);
+		out = link_rate(trial, move->source);
+		in = link_rate(trial, move->target);
+		if ((out != 0 && live.granted_bytes_per_s > out) || (in != 0 && live.granted_bytes_per_s > in))
+			return error_set(&trial->error, ERR_INTERNAL, "guest %s is granted %llu bytes a second, its links carry %llu and %llu",
+				move->guest, (unsigned long long)live.granted_bytes_per_s, (unsigned long long)out, (unsigned long long)in);
+	}
+	return true;
+}
+
+static bool waits_have_reasons(struct trial *trial)
+{
+	size_t i;
+
+	for (i = 0; i < engine_n_moves(trial->engine); i++) {
+		struct move_live live;
+
+		if (engine_move(trial->engine, i)->state != MOVE_WAITING)
+			continue;
+		engine_move_live(trial->engine, i, &live);
+		if (live.waiting.code == ERR_NONE || live.waiting.message[0] == '\0')
+			return error_set(&trial->error, ERR_INTERNAL, "guest %s waits without a reason",
+				engine_move(trial->engine, i)->guest);
+	}
+	return true;
+}
+
+/* Remembers what others did to guests. */
+static void notice(struct trial *trial)
+{
+	uint32_t guest, host, running;
+
+	for (guest = 0; guest < trial->inventory->n_guests; guest++) {
+		struct trial_guest *seen = &trial->guests[guest];
+
+		seen->was_moved_by_stranger |= sim_guest_is_moved_by_stranger(trial->sim, guest);
+		seen->was_ended |= sim_guest_was_ended(trial->sim, guest);
+		if (sim_fault_hits(trial->sim, SIM_FAULT_HOST_DIES) == 0 || seen->was_doubled)
+			continue;
+		for (host = 0, running = 0; host < trial->inventory->n_hosts; host++)
+			running += sim_guest_is_active_on(trial->sim, guest, host);
+		seen->was_doubled = running > 1 && sim_guest_phase(trial->sim, guest) == SIM_PHASE_NONE;
+	}
+}
+
+bool trial_check(struct trial *trial)
+{
+	if (trial->is_failed)
+		return false;
+	if (!sim_check(trial->sim, &trial->error))
+		return broken(trial, "world");
+	if (trial->watch.breach.code != ERR_NONE) {
+		trial->error = trial->watch.breach;
+		return broken(trial, "requests");
+	}
+	if (trial->n_events % trial->check_every != 0 || trial->engine == NULL)
+		return true;
+	notice(trial);
+	if (!limits_hold(trial) || !rules_hold(trial))
+		return broken(trial, "limits");
+	if (!rates_fit(trial))
+		return broken(trial, "rates");
+	if (!trial->is_dead && !durable_equals_engine(trial))
+		return broken(trial, "state");
+	if (trial->n_events % trial->full_check_every == 0 && !trial->is_dead &&
+		(!store_equals_engine(trial) || !waits_have_reasons(trial)))
+		return broken(trial, "state");
+	return true;
+}
+
+/* --- when all is over --- */
+
+/* A guest that others moved, ended or doubled may be anywhere: only "not twice" can be asked of it. */
+static bool is_excused(const struct trial *trial, uint32_t guest)
+{
+	return trial->guests[guest].was_moved_by_stranger || trial->guests[guest].was_ended || trial->guests[guest].was_doubled;
+}
+
+static const struct move_record *last_move(const struct trial *trial, uint32_t guest)
+{
+	return trial_move(trial, trial->inventory->guests[guest].name);
+}
+
+static bool move_is_true(struct trial *trial, uint32_t guest)
+{
+	const struct move_record *move = last_move(trial, guest);
+	const struct guest *facts = &trial->inventory->guests[guest];
+	const char *wanted;
+	uint32_t host;
+
+	if (move == NULL)
+		return true;
+	if (!move_state_is_end(move->state))
+		return error_set(&trial->error, ERR_INTERNAL, "guest %s: its move is still %s", move->guest, move_state_name(move->state));
+	if (move->state != MOVE_DONE && (move->error.code == ERR_NONE || move->error.message[0] == '\0'))
+		return error_set(&trial->error, ERR_INTERNAL, "guest %s: %s without a reason", move->guest, move_state_name(move->state));
+	if (is_excused(trial, guest) || facts->state == GUEST_SHUTOFF)
+		return true;
+	wanted = move->state == MOVE_DONE ? move->target : move->source;
+	host = inventory_host(trial->inventory, wanted);
+	if (!sim_guest_is_active_on(trial->sim, guest, host))
+		return error_set(&trial->error, ERR_INTERNAL, "guest %s: its move %s>%s is %s, and it is not active on %s", move->guest,
+			move->source, move->target, move_state_name(move->state), wanted);
+	return true;
+}
+
+static bool was_noted(struct trial *trial, const char *guest)
+{
+	char text[NAME_BYTES_MAX + 32];
+
+	snprintf(text, sizeof text, "guest %s: ", guest);
+	return trial_audited(trial, text) > 0 && trial_audited(trial, "tries") > 0;
+}
+
+static bool nothing_is_left(struct trial *trial)
+{
+	struct sim_leftover *left = NULL;
+	size_t n = sim_leftovers(trial->sim, &left), i;
+	bool is_clean = true;
+
+	for (i = 0; i < n && is_clean; i++) {
+		is_clean = left[i].guest == INDEX_NONE || is_excused(trial, left[i].guest) ||
+			was_noted(trial, trial->inventory->guests[left[i].guest].name);
+		if (!is_clean)
+			error_set(&trial->error, ERR_INTERNAL, "left over: %s", left[i].text);
+	}
+	free(left);
+	return is_clean;
+}
+
+bool trial_check_settled(struct trial *trial)
+{
+	uint32_t guest;
+
+	if (trial->is_failed)
+		return false;
+	notice(trial);
+	if (!sim_check_settled(trial->sim, &trial->error))
+		return broken(trial, "settled world");
+	if (trial->engine != NULL && !store_equals_engine(trial))
+		return broken(trial, "settled state");
+	for (guest = 0; guest < trial->inventory->n_guests; guest++)
+		if (!move_is_true(trial, guest))
+			return broken(trial, "settled moves");
+	return nothing_is_left(trial) || broken(trial, "leftovers");
+}
