@@ -230,6 +230,56 @@ static void equal_seeds_make_equal_worlds(void **state)
 	}
 }
 
+/* A manager that only ever migrates running guests does no harm, whatever happens to the world; so a breach
+ * always speaks of the manager. */
+static void faults_alone_are_no_breach(void **state)
+{
+	uint64_t seed, hits[SIM_FAULT_COUNT] = {0};
+	size_t i;
+
+	(void)state;
+	for (seed = 1; seed <= 60; seed++) {
+		struct fixture *f = hosts((uint64_t[]){100 * MB, 100 * MB, 100 * MB, 100 * MB}, 4);
+		uint64_t draw = seed;
+		uint32_t source;
+
+		f->options.seed = seed;
+		f->options.faults = (struct sim_faults){.request_error = 50, .reply_lost = 50, .reply_late = 50, .reply_doubled = 50,
+			.migration_error = 50, .finish_lost = 50, .dirty_surge = 200, .world_interval_ms = 2000, .duration_max_ms = 40000};
+		for (i = 0; i < 4; i++)
+			f->inventory->hosts[i].pools[0].share_id = xstrdup("server:/export");
+		for (i = 0; i < 12; i++) {
+			char name[8];
+
+			snprintf(name, sizeof name, "g%zu", i);
+			fixture_disk(fixture_guest(f, name, (uint32_t)i % 4, 200 * MB), 50 * MB);
+			f->inventory->guests[i].autostart = i % 2 == 0;
+		}
+		fixture_start(f);
+		for (i = 0; i < 600; i++) {
+			draw = draw * UINT64_C(6364136223846793005) + 1442695040888963407;
+			source = sim_guest_runs_on(f->sim, (uint32_t)(i % 12));
+			if (source != INDEX_NONE && sim_guest_phase(f->sim, (uint32_t)(i % 12)) == SIM_PHASE_NONE)
+				go(f, f->inventory->guests[i % 12].name, f->inventory->hosts[source].name,
+					f->inventory->hosts[(draw >> 33) % 4].name, 0);
+			fixture_until(f, sim_now_ms(f->sim) + 300);
+			fixture_assert_sound(f);
+		}
+		sim_heal_all(f->sim);
+		fixture_until(f, sim_now_ms(f->sim) + 600000);
+		fixture_assert_sound(f);
+		for (i = 0; i < SIM_FAULT_COUNT; i++)
+			hits[i] += sim_fault_hits(f->sim, (enum sim_fault_kind)i);
+		for (i = 0; i < 12; i++)
+			assert_int_equal(sim_guest_phase(f->sim, (uint32_t)i), SIM_PHASE_NONE);
+		fixture_free(f);
+	}
+	for (i = 0; i < SIM_FAULT_COUNT; i++) {
+		if (hits[i] == 0)
+			fail_msg("the fault %s never struck", sim_fault_name((enum sim_fault_kind)i));
+	}
+}
+
 static void a_hundred_thousand_guests_load(void **state)
 {
 	struct fixture *f = fixture_new();
@@ -354,6 +404,7 @@ int main(void)
 		cmocka_unit_test(a_link_of_unknown_rate_has_that_of_its_network),
 		cmocka_unit_test(bytes_are_counted_exactly_whatever_the_changes_of_rate),
 		cmocka_unit_test(equal_seeds_make_equal_worlds),
+		cmocka_unit_test(faults_alone_are_no_breach),
 		cmocka_unit_test(a_hundred_thousand_guests_load),
 		cmocka_unit_test(eight_of_sixty_four_hosts_drain_with_two_hundred_moves_in_flight),
 	};
