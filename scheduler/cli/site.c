@@ -66,7 +66,7 @@ static int open_inventory(struct site *site)
 		site->inventory = inventory_read(site->args->inventory, &err);
 		return site->inventory != NULL ? EXIT_DONE : say_error(&err);
 	}
-	site->world = world_open(site->config, site->args->config, site->state, &err);
+	site->world = world_open(site->config, site->state, &err);
 	if (site->world == NULL)
 		return say_error(&err);
 	site->inventory = world_probe(site->world, site->config, &err);

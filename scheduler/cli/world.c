@@ -100,10 +100,9 @@ static void sim_deliver(void *self, int64_t now_ms)
 }
 
 /* "sim:FILE?speed=20" */
-static bool read_sim_uri(const char *uri, const char *config_file, char **ret_file, uint32_t *ret_speed, struct error *err)
+static bool read_sim_uri(const char *uri, char **ret_file, uint32_t *ret_speed, struct error *err)
 {
 	const char *name = uri + strlen("sim:"), *query = strchr(name, '?');
-	const char *slash = config_file != NULL ? strrchr(config_file, '/') : NULL;
 	size_t n = query != NULL ? (size_t)(query - name) : strlen(name);
 	unsigned long speed = 1;
 	char *end;
@@ -114,10 +113,7 @@ static bool read_sim_uri(const char *uri, const char *config_file, char **ret_fi
 			return error_set(err, ERR_CONFIG, "uri %s: after the file only ?speed=N may stand, N from 1 to %d", uri, SPEED_MAX);
 	}
 	*ret_speed = (uint32_t)speed;
-	if (name[0] != '/' && slash != NULL)
-		*ret_file = xprintf("%.*s%.*s", (int)(slash - config_file + 1), config_file, (int)n, name);
-	else
-		*ret_file = xprintf("%.*s", (int)n, name);
+	*ret_file = xprintf("%.*s", (int)n, name);
 	return true;
 }
 
@@ -131,7 +127,7 @@ static bool is_newer(const char *file, const char *than)
 						    : a.st_mtim.tv_nsec > b.st_mtim.tv_nsec;
 }
 
-static bool open_sim(struct world *world, const char *uri, const char *config_file, struct error *err)
+static bool open_sim(struct world *world, const char *uri, struct error *err)
 {
 	struct loop_source source = {.self = world, .next_ms = sim_next, .deliver = sim_deliver};
 	struct hv_listener listener = {.self = world, .on_reply = on_sim_reply, .on_note = on_sim_note};
@@ -140,7 +136,7 @@ static bool open_sim(struct world *world, const char *uri, const char *config_fi
 	uint32_t speed = 1;
 	char *file = NULL;
 
-	if (!read_sim_uri(uri, config_file, &file, &speed, err))
+	if (!read_sim_uri(uri, &file, &speed, err))
 		return false;
 	inventory = inventory_read(is_newer(file, world->save_path) ? file : world->save_path, err);
 	free(file);
@@ -216,7 +212,7 @@ static bool hosts_are_alike(const struct config *config, struct error *err)
 	return true;
 }
 
-struct world *world_open(const struct config *config, const char *config_file, const char *state, struct error *err)
+struct world *world_open(const struct config *config, const char *state, struct error *err)
 {
 	struct world *world;
 	bool is_open;
@@ -226,7 +222,7 @@ struct world *world_open(const struct config *config, const char *config_file, c
 	world = xcalloc(1, sizeof *world);
 	world->save_path = xprintf("%s.sim.json", state);
 	if (is_sim(&config->hosts[0]))
-		is_open = open_sim(world, config->hosts[0].uri, config_file, err);
+		is_open = open_sim(world, config->hosts[0].uri, err);
 	else
 		is_open = open_libvirt(world, config, err);
 	if (is_open)

@@ -13,8 +13,8 @@
 
 struct world;
 
-/* config_file: sim:FILE is relative to its folder; NULL = to the working folder. */
-struct world *world_open(const struct config *config, const char *config_file, const char *state, struct error *err);
+/* state: path of the state file; the simulated world is kept beside it. */
+struct world *world_open(const struct config *config, const char *state, struct error *err);
 void world_free(struct world *world);
 struct loop *world_loop(const struct world *world);
 bool world_is_simulated(const struct world *world);
