@@ -37,7 +37,7 @@ static void raise_bound(struct bound *bound, int64_t carried_us, const struct jo
 static void load_text(char *text, size_t size, const char *name, const char *direction, const struct link_load *load,
 	uint64_t rate, int64_t us)
 {
-	snprintf(text, size, "%.60s %s: %" PRIu32 " guests, %s at %s/s = %" PRId64 ".%" PRId64 " s", name, direction, load->n,
+	snprintf(text, size, "%.40s %s: %" PRIu32 " guests, %s at %s/s = %" PRId64 ".%" PRId64 " s", name, direction, load->n,
 		size_text(load->bytes).text, size_text(rate).text, us / 1000000, us / 100000 % 10);
 }
 

@@ -32,6 +32,7 @@ void plan_free(struct plan *plan)
 		free(plan->blocked[i].name);
 	free(plan->blocked);
 	free(plan->moves);
+	free(plan->steps);
 	free(plan);
 }
 
@@ -233,6 +234,22 @@ static void link_after(const struct jobs *jobs, const struct start_key *keys, st
 	free(place);
 }
 
+static void fill_steps(const struct jobs *jobs, const struct start_key *keys, const struct schedule *schedule, struct plan *plan)
+{
+	uint32_t *place = xcalloc(jobs->n, sizeof *place);
+	size_t i;
+
+	for (i = 0; i < jobs->n; i++)
+		place[keys[i].job] = (uint32_t)i;
+	plan->n_steps = schedule->n_steps;
+	plan->steps = xcalloc(schedule->n_steps, sizeof *plan->steps);
+	for (i = 0; i < schedule->n_steps; i++) {
+		plan->steps[i] = schedule->steps[i];
+		plan->steps[i].move = place[schedule->steps[i].move];
+	}
+	free(place);
+}
+
 static void fill_moves(const struct draft *draft, const struct jobs *jobs, const struct schedule *schedule, struct plan *plan)
 {
 	struct start_key *keys = start_order(jobs, schedule);
@@ -243,6 +260,7 @@ static void fill_moves(const struct draft *draft, const struct jobs *jobs, const
 	for (i = 0; i < jobs->n; i++)
 		fill_move(draft, jobs, schedule, keys[i].job, &plan->moves[i]);
 	link_after(jobs, keys, plan);
+	fill_steps(jobs, keys, schedule, plan);
 	for (i = 0; i < jobs->n; i++)
 		say_why(draft, &draft->moves[keys[i].job], &jobs->jobs[keys[i].job], i, &plan->moves[i]);
 	free(keys);

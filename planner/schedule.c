@@ -75,6 +75,7 @@ void schedule_free(struct schedule *schedule)
 	free(schedule->start_us);
 	free(schedule->end_us);
 	free(schedule->admitted);
+	free(schedule->steps);
 	free(schedule);
 }
 
@@ -391,6 +392,17 @@ static bool is_worth(const struct job *job, const struct active *active, uint64_
 		rate >= 2 * job->transfer.dirty_rate_bytes_per_s);
 }
 
+static void note_rate(struct run *run, uint32_t number, uint64_t rate)
+{
+	struct schedule *out = run->out;
+
+	if (out->n_steps == out->steps_room) {
+		out->steps_room = 2 * out->steps_room + 64;
+		out->steps = xrealloc_array(out->steps, out->steps_room, sizeof *out->steps);
+	}
+	out->steps[out->n_steps++] = (struct rate_step){.move = number, .from_us = run->now_us, .rate_bytes_per_s = rate};
+}
+
 static void grant(struct run *run, uint32_t number, uint64_t rate)
 {
 	const struct job *job = &run->jobs->jobs[number];
@@ -407,6 +419,7 @@ static void grant(struct run *run, uint32_t number, uint64_t rate)
 			run->out->start_us[number] = begin;
 	}
 	if (rate != active->rate) {
+		note_rate(run, number, rate);
 		active->rate = rate;
 		active->full_us = rate > 0 ? full_time(job, rate) : 0;
 	}
@@ -509,6 +522,7 @@ static bool settle_due(struct run *run)
 
 		if (active->until_us <= run->now_us && active->phase == PHASE_READY) {
 			active->phase = PHASE_FINISHING;
+			note_rate(run, number, 0);
 			active->until_us = run->now_us + run->options->finish_ms * 1000;
 			release_links(run, &run->jobs->jobs[number]);
 			is_freed = true;
@@ -557,6 +571,7 @@ void schedule_run(const struct jobs *jobs, const uint32_t *order, struct schedul
 	struct run run = {.jobs = jobs, .options = &jobs->model->options, .order = order, .out = ret_schedule};
 
 	ret_schedule->makespan_us = ret_schedule->sum_end_us = 0;
+	ret_schedule->n_steps = 0;
 	if (jobs->n == 0)
 		return;
 	run_init(&run);

@@ -37,6 +37,9 @@ struct schedule {
 	uint32_t *admitted; /* jobs in the order in which they were let in */
 	int64_t makespan_us;
 	int64_t sum_end_us;
+	struct rate_step *steps; /* by job */
+	size_t n_steps;
+	size_t steps_room;
 };
 
 struct schedule *schedule_new(size_t n);

@@ -88,6 +88,14 @@ struct planned_move {
 	char reason[160]; /* why this target, and why at this place in the order */
 };
 
+/* The schedule that the times come from: from then on that move is counted with that rate, until its
+ * next step or its end. */
+struct rate_step {
+	uint32_t move; /* index into plan->moves */
+	int64_t from_us;
+	uint64_t rate_bytes_per_s;
+};
+
 struct blocked_guest {
 	uint32_t guest; /* INDEX_NONE when the request names none */
 	char *name;     /* as asked for */
@@ -102,6 +110,8 @@ struct plan {
 	size_t n_moves;
 	struct blocked_guest *blocked;
 	size_t n_blocked;
+	struct rate_step *steps; /* by time; none in a plan that was read from a file */
+	size_t n_steps;
 	int64_t makespan_ms;
 	int64_t makespan_low_ms, makespan_high_ms;
 	int64_t lower_bound_ms;
