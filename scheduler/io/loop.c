@@ -509,8 +509,8 @@ bool loop_run(struct loop *loop, const struct loop_run *run, struct error *err)
 
 	loop->run = run;
 	loop->turn = (struct turn){.engine = run->engine, .store = run->store, .hypervisor = loop->hypervisor};
-	open_control(loop);
 	catch_signals(loop);
+	open_control(loop);
 	uv_update_time(&loop->uv);
 	if (run->tick_ms > 0)
 		uv_timer_start(&loop->tick, on_tick, run->tick_ms, run->tick_ms);

@@ -36,6 +36,20 @@ static const char *member(const json_t *line, const char *key)
 	return json_string_value(json_object_get(line, key));
 }
 
+/* A misspelt guest must not look like a done command. */
+static bool knows_guest(const struct engine *engine, uint64_t batch, const char *guest, struct error *err)
+{
+	size_t i;
+
+	for (i = 0; i < engine_n_moves(engine); i++) {
+		const struct move_record *move = engine_move(engine, i);
+
+		if ((batch == 0 || move->batch == batch) && (strcmp(move->guest, guest) == 0 || strcmp(move->uuid, guest) == 0))
+			return true;
+	}
+	return error_set(err, ERR_UNKNOWN_GUEST, "no guest %s is in an unfinished batch", guest);
+}
+
 static bool steer(struct loop *loop, enum command_kind kind, const json_t *line, struct error *err)
 {
 	struct event event = {
@@ -52,6 +66,8 @@ static bool steer(struct loop *loop, enum command_kind kind, const json_t *line,
 
 	if ((kind == COMMAND_CORDON || kind == COMMAND_UNCORDON) && event.command.host == NULL)
 		return error_set(err, ERR_INPUT, "the command names no host");
+	if (event.command.guest != NULL && !knows_guest(loop_engine(loop), event.command.batch, event.command.guest, err))
+		return false;
 	return loop_event(loop, &event, NULL, err);
 }
 
