@@ -58,6 +58,16 @@ static void set_cordons(struct site *site)
 	}
 }
 
+/* Their guests are not in the inventory, which explains much of what follows. */
+static void say_unreachable(const struct site *site)
+{
+	size_t i;
+
+	for (i = 0; i < site->inventory->n_hosts; i++)
+		if (!site->inventory->hosts[i].reachable)
+			say_warning("%s", site->inventory->hosts[i].down.message);
+}
+
 static int open_inventory(struct site *site)
 {
 	struct error err;
@@ -77,6 +87,7 @@ static int open_inventory(struct site *site)
 	if (!inventory_seal(site->inventory, &err))
 		return say_error(&err);
 	set_cordons(site);
+	say_unreachable(site);
 	return EXIT_DONE;
 }
 

@@ -94,6 +94,20 @@ static bool list_has(const char *list, const char *name)
 	return false;
 }
 
+/* Nobody knows what runs on a host that does not answer: it can be neither emptied nor filled. */
+static uint32_t answering_host(const struct site *site, const char *name, struct error *err)
+{
+	uint32_t host = site_host(site, name, err);
+
+	if (host == INDEX_NONE || site->inventory->hosts[host].reachable)
+		return host;
+	if (site->inventory->hosts[host].down.code != ERR_NONE)
+		*err = site->inventory->hosts[host].down;
+	else
+		error_set(err, ERR_HOST_UNREACHABLE, "host %s does not answer", name);
+	return INDEX_NONE;
+}
+
 static const char *identity(const struct move_record *move)
 {
 	return move->uuid[0] != '\0' ? move->uuid : move->guest;
@@ -138,7 +152,7 @@ static int read_return(struct want *want, struct site *site, const char *host)
 {
 	size_t i, first = 0, drains = 0;
 	struct error err;
-	uint32_t at = site_host(site, host, &err);
+	uint32_t at = answering_host(site, host, &err);
 
 	if (at == INDEX_NONE)
 		return say_error(&err);
@@ -174,7 +188,7 @@ static int read_hosts(struct want *want, const struct site *site, const char *co
 
 	want->request = request_new(REQUEST_DRAIN);
 	for (i = 0; i < n_words; i++) {
-		if (site_host(site, words[i], &err) == INDEX_NONE)
+		if (answering_host(site, words[i], &err) == INDEX_NONE)
 			return say_error(&err);
 		strings_add(&want->request->hosts, &want->request->n_hosts, words[i]);
 	}
@@ -187,7 +201,7 @@ static int read_moves(struct want *want, const struct site *site, const char *co
 	size_t i;
 
 	want->request = request_new(REQUEST_MOVE);
-	if (site_host(site, site->args->to, &err) == INDEX_NONE)
+	if (answering_host(site, site->args->to, &err) == INDEX_NONE)
 		return say_error(&err);
 	for (i = 0; i < n_words; i++)
 		request_add_move(want->request, words[i])->to = xstrdup(site->args->to);
