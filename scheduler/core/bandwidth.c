@@ -270,6 +270,19 @@ static void judge(const struct engine *engine, struct link *link, const struct l
 		lower_if_slow(engine, link, flow->total);
 }
 
+/* A head that had all its links to itself shows what one stream carries there. */
+static void note_alone(const struct engine *engine, struct move *move)
+{
+	size_t i;
+
+	if (move->granted_bytes_per_s != 0 || move->steady_samples < STEADY_SAMPLES || move->is_ending)
+		return;
+	for (i = 0; i < LINKS_OF_MOVE; i++)
+		if (move->links[i] != INDEX_NONE && engine->links[move->links[i]].n_heads != 1)
+			return;
+	move->alone_bytes_per_s = move->rate_bytes_per_s;
+}
+
 /* What is left of a move's links after those before it; capped by nothing when unknown. */
 static uint64_t left_for(const struct engine *engine, const struct move *move, const uint64_t *used,
 	bool *ret_is_configured, uint64_t *ret_capacity)
@@ -299,6 +312,23 @@ static uint64_t left_for(const struct engine *engine, const struct move *move, c
 	return left;
 }
 
+/* What this move's copy can carry when nothing else is on its links; huge when nobody has shown it yet. */
+static uint64_t stream_of(const struct engine *engine, const struct move *move)
+{
+	uint64_t stream = RATE_HUGE;
+	size_t i;
+
+	if (move->alone_bytes_per_s != 0)
+		return move->alone_bytes_per_s;
+	for (i = 0; i < LINKS_OF_MOVE; i++) {
+		uint64_t single = move->links[i] != INDEX_NONE ? engine->links[move->links[i]].single_bytes_per_s : 0;
+
+		if (single != 0 && single < stream)
+			stream = single;
+	}
+	return stream;
+}
+
 static void grant_one(struct engine *engine, struct move *move, uint64_t *used)
 {
 	uint64_t trickle = engine->options.prestage_rate_bytes_per_s;
@@ -313,9 +343,11 @@ static void grant_one(struct engine *engine, struct move *move, uint64_t *used)
 		granted = trickle;
 		takes = trickle;
 	} else {
-		bool is_known = move->granted_bytes_per_s == 0 && move->steady_samples >= STEADY_SAMPLES;
-
-		takes = is_known ? move->rate_bytes_per_s / 100 * 115 : left;
+		/* What it would take alone, not what it gets beside others: a rate that is small
+		 * because the link is shared must not make room for one more to share it. */
+		takes = stream_of(engine, move);
+		if (takes > left)
+			takes = left;
 		granted = is_configured ? left : 0;
 		if (own < RATE_HUGE && (granted == 0 || granted > own))
 			granted = own;
@@ -360,6 +392,8 @@ void bandwidth_grant(struct engine *engine)
 		add_flow(engine, flows, moves[i]);
 	for (i = 0; i < engine->n_links; i++)
 		judge(engine, &engine->links[i], &flows[i]);
+	for (i = 0; i < n; i++)
+		note_alone(engine, moves[i]);
 	for (i = 0; i < n; i++)
 		grant_one(engine, moves[i], used);
 	for (i = 0; i < n; i++)

@@ -80,6 +80,7 @@ struct move {
 	uint64_t rate_bytes_per_s;  /* measured, smoothed */
 	uint32_t steady_samples;    /* unthrottled samples in this phase */
 	uint64_t peak_bytes_per_s;  /* the most it moved while unthrottled */
+	uint64_t alone_bytes_per_s; /* what it moves with its links to itself; 0 = never had them */
 	uint64_t granted_bytes_per_s, sent_bytes_per_s;
 	bool is_throttleable;       /* the migration was sent, or adopted: its rate can be set */
 	bool is_link_released, is_slot_released, is_ending;

@@ -90,8 +90,20 @@ void move_reserve(struct engine *engine, struct move *move)
 {
 	if (move->is_reserved || move->guest == INDEX_NONE || move->target == INDEX_NONE)
 		return;
+	/* Found on the target when drover was started again: it counts there already. */
+	if (engine->inventory->guests[move->guest].host == move->target)
+		return;
 	ledger_start(engine->ledger, move->guest, move->target, move_request_of(engine, move), move_wanted(engine, move));
 	move->is_reserved = true;
+}
+
+/* Without a reservation the guest counts where it was found at the start; that may have been the wrong copy. */
+static void relocate(struct engine *engine, const struct move *move, uint32_t host)
+{
+	if (move->guest == INDEX_NONE || host == INDEX_NONE || engine->inventory->guests[move->guest].host == host)
+		return;
+	inventory_set_guest_host(engine->inventory, move->guest, host);
+	ledger_update_host(engine->ledger, host);
 }
 
 void move_release(struct engine *engine, struct move *move, bool has_moved)
@@ -101,6 +113,8 @@ void move_release(struct engine *engine, struct move *move, bool has_moved)
 		inventory_set_guest_host(engine->inventory, move->guest, move->target);
 	} else if (move->is_reserved) {
 		ledger_cancel(engine->ledger, move->guest);
+	} else {
+		relocate(engine, move, has_moved ? move->target : move->source);
 	}
 	move->is_reserved = false;
 	engine->must_admit = true;
@@ -178,7 +192,7 @@ void move_activate(struct engine *engine, struct move *move)
 	move->is_link_released = move->is_slot_released = move->is_ending = false;
 	move->is_throttleable = false;
 	move->granted_bytes_per_s = move->sent_bytes_per_s = 0;
-	move->rate_bytes_per_s = move->peak_bytes_per_s = 0;
+	move->rate_bytes_per_s = move->peak_bytes_per_s = move->alone_bytes_per_s = 0;
 	move->stats = (struct hv_stats){0};
 	move->stats_ms = move->sample_ms = 0;
 	move->steady_samples = 0;

@@ -194,6 +194,9 @@ bool lv_delete_volumes(virConnectPtr conn, const char *host, const struct hv_dis
 
 	for (size_t i = 0; i < n; i++) {
 		struct error one = { 0 };
+		/* On the target only what we made is ours to remove; a stranger's volume of that name stays. */
+		if (on_target && !disks[i].was_created)
+			continue;
 		const char *pool = on_target ? disks[i].target_pool : disks[i].source_pool;
 		const char *volume = on_target ? disks[i].target_volume : disks[i].source_volume;
 		const char *path = on_target ? disks[i].target_path : disks[i].source_path;
