@@ -11,6 +11,7 @@ struct draft_move {
 	bool is_chosen;         /* by the planner, not by the operator */
 	uint32_t sequence;      /* in a feasible order, one after the other */
 	bool is_tight;          /* has room only after others have left */
+	bool is_strict;         /* and not for room alone: it keeps its place in the sequence */
 	int64_t score;          /* of the target when it was chosen */
 };
 

@@ -5,7 +5,7 @@
  * a circle, or for room that nobody makes. In the second moves only arrive: who fits there too
  * may start whenever its links allow; who does not is tight, and waits for the departures
  * before it. All later arrivals at a tight target are tight as well, so that nobody takes the room that
- * another was promised.
+ * another was promised. Tight for a rule is strict: memory and CPUs are counted while the moves are scheduled, rules are not.
  */
 #include <stdlib.h>
 
@@ -17,7 +17,7 @@ struct play {
 	struct draft *draft;
 	struct ledger *ended;   /* each move begins after the one before has ended */
 	struct ledger *arrived; /* moves begin, none ends */
-	bool *is_tight;         /* per host */
+	bool *is_tight, *is_strict; /* per host */
 	bool *is_fresh;         /* per host: somebody left since it was last asked */
 	uint32_t sequence;
 };
@@ -32,6 +32,11 @@ static bool fits(const struct play *play, const struct ledger *ledger, const str
 	return compat_fits(&ask, move->target, refusal);
 }
 
+static bool has_rules(const struct play *play, const struct draft_move *move)
+{
+	return play->ended->model->guests[move->guest].n_rules > 0;
+}
+
 static void take(struct play *play, struct draft_move *move)
 {
 	const struct wanted_move *wanted = draft_wanted(play->draft, move);
@@ -40,16 +45,13 @@ static void take(struct play *play, struct draft_move *move)
 
 	move->is_tight = play->is_tight[move->target] || !fits(play, play->arrived, move, &refusal);
 	play->is_tight[move->target] = move->is_tight;
+	move->is_strict = move->is_tight && (play->is_strict[move->target] || has_rules(play, move));
+	play->is_strict[move->target] = move->is_strict;
 	move->sequence = play->sequence++;
 	ledger_start(play->arrived, move->guest, move->target, play->draft->request, wanted);
 	ledger_start(play->ended, move->guest, move->target, play->draft->request, wanted);
 	ledger_finish(play->ended, move->guest);
 	play->is_fresh[source] = true;
-}
-
-static bool has_rules(const struct play *play, const struct draft_move *move)
-{
-	return play->ended->model->guests[move->guest].n_rules > 0;
 }
 
 /* One look at all that wait; true when somebody went. Only targets that somebody left are asked again, except
@@ -119,6 +121,7 @@ void draft_order(struct draft *draft)
 	bool *is_done = xcalloc(draft->n_moves, sizeof *is_done), is_first = true;
 
 	play.is_tight = xcalloc(draft->inventory->n_hosts, sizeof *play.is_tight);
+	play.is_strict = xcalloc(draft->inventory->n_hosts, sizeof *play.is_strict);
 	play.is_fresh = xcalloc(draft->inventory->n_hosts, sizeof *play.is_fresh);
 	while (pass(&play, is_done, is_first))
 		is_first = false;
@@ -126,6 +129,7 @@ void draft_order(struct draft *draft)
 	ledger_free(play.ended);
 	ledger_free(play.arrived);
 	free(play.is_tight);
+	free(play.is_strict);
 	free(play.is_fresh);
 	free(is_done);
 }

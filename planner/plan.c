@@ -61,6 +61,9 @@ static void fill_job(const struct draft *draft, const struct draft_move *move, s
 	job->priority = move->priority;
 	job->sequence = move->sequence;
 	job->is_tight = move->is_tight;
+	job->is_strict = move->is_strict;
+	job->memory_bytes = (int64_t)model->guests[move->guest].memory_bytes;
+	job->vcpus = model->guests[move->guest].vcpus;
 	transfer_of(guest, disk_bytes, &model->options, &job->transfer);
 	transfer_time(&job->transfer, path.disk_rate_bytes_per_s, path.memory_rate_bytes_per_s, &job->best);
 }
@@ -86,9 +89,33 @@ static void number_jobs(struct jobs *jobs)
 		job->need_departures = job->is_tight ? departures[job->target] : 0;
 		job->need_arrivals = job->is_tight ? job->nth_arrival : 0;
 		jobs->has_tight = jobs->has_tight || job->is_tight;
+		jobs->has_strict = jobs->has_strict || job->is_strict;
 	}
 	free(departures);
 	free(arrivals);
+}
+
+/* A guest that is shut off takes no room until it is moved. */
+static void count_rooms(const struct ledger *ledger, struct jobs *jobs)
+{
+	const struct inventory *inventory = ledger->inventory;
+	uint32_t i;
+
+	jobs->free_memory = xcalloc(2 * inventory->n_hosts, sizeof *jobs->free_memory);
+	jobs->free_vcpus = jobs->free_memory + inventory->n_hosts;
+	for (i = 0; i < inventory->n_hosts; i++) {
+		const struct host *host = &inventory->hosts[i];
+		uint64_t limit = ledger_vcpu_limit(ledger, i);
+
+		jobs->free_memory[i] = (int64_t)host->memory_bytes - (int64_t)host->memory_reserve_bytes;
+		jobs->free_vcpus[i] = limit == UINT64_MAX ? INT64_MAX / 2 : (int64_t)limit;
+	}
+	for (i = 0; i < inventory->n_guests; i++) {
+		if (!ledger->is_counted[i])
+			continue;
+		jobs->free_memory[inventory->guests[i].host] -= (int64_t)ledger->model->guests[i].memory_bytes;
+		jobs->free_vcpus[inventory->guests[i].host] -= ledger->model->guests[i].vcpus;
+	}
 }
 
 static void make_jobs(struct draft *draft, struct jobs *jobs)
@@ -103,6 +130,7 @@ static void make_jobs(struct draft *draft, struct jobs *jobs)
 	for (i = 0; i < jobs->n; i++)
 		fill_job(draft, &draft->moves[i], &jobs->jobs[i]);
 	number_jobs(jobs);
+	count_rooms(draft->ledger, jobs);
 }
 
 /* The hosts that a drained guest might have gone to. */
@@ -212,35 +240,17 @@ static void fill_move(const struct draft *draft, const struct jobs *jobs, const 
 	move->converges = job->best.converges;
 }
 
-/* For tight moves: the last of the departures that make room, as an index into the plan. */
-static void link_after(const struct jobs *jobs, const struct start_key *keys, struct plan *plan)
-{
-	uint32_t *place = xcalloc(jobs->n, sizeof *place);
-	size_t i, k;
-
-	for (i = 0; i < jobs->n; i++)
-		place[keys[i].job] = (uint32_t)i;
-	for (i = 0; i < jobs->n; i++) {
-		const struct job *job = &jobs->jobs[i];
-
-		if (!job->is_tight || job->need_departures == 0)
-			continue;
-		for (k = i; k-- > 0;)
-			if (jobs->jobs[k].source == job->target) {
-				plan->moves[place[i]].after = place[k];
-				break;
-			}
-	}
-	free(place);
-}
-
-static void fill_steps(const struct jobs *jobs, const struct start_key *keys, const struct schedule *schedule, struct plan *plan)
+/* From job numbers to places in the plan. */
+static void link_jobs(const struct jobs *jobs, const struct start_key *keys, const struct schedule *schedule, struct plan *plan)
 {
 	uint32_t *place = xcalloc(jobs->n, sizeof *place);
 	size_t i;
 
 	for (i = 0; i < jobs->n; i++)
 		place[keys[i].job] = (uint32_t)i;
+	for (i = 0; i < jobs->n; i++)
+		if (schedule->after[i] != INDEX_NONE)
+			plan->moves[place[i]].after = place[schedule->after[i]];
 	plan->n_steps = schedule->n_steps;
 	plan->steps = xcalloc(schedule->n_steps, sizeof *plan->steps);
 	for (i = 0; i < schedule->n_steps; i++) {
@@ -259,8 +269,7 @@ static void fill_moves(const struct draft *draft, const struct jobs *jobs, const
 	plan->moves = xcalloc(jobs->n, sizeof *plan->moves);
 	for (i = 0; i < jobs->n; i++)
 		fill_move(draft, jobs, schedule, keys[i].job, &plan->moves[i]);
-	link_after(jobs, keys, plan);
-	fill_steps(jobs, keys, schedule, plan);
+	link_jobs(jobs, keys, schedule, plan);
 	for (i = 0; i < jobs->n; i++)
 		say_why(draft, &draft->moves[keys[i].job], &jobs->jobs[keys[i].job], i, &plan->moves[i]);
 	free(keys);
@@ -299,6 +308,7 @@ static void draft_schedule(struct draft *draft, struct plan *plan)
 	draft->n_blocked = 0;
 	schedule_free(schedule);
 	free(jobs.jobs);
+	free(jobs.free_memory);
 	free(targets);
 }
 

@@ -1,16 +1,18 @@
 /* The run in virtual time: strict priority with pre-staging.
  *
- * Moves are let in by order, as the engine does it: a move that its links can
+ * Moves are let in by order, as the engine does it (schedule_admit.c): a move that its links can
  * serve at its best rate becomes a head; behind the heads each link holds up to
  * `prestage` moves that are set up already and take what the heads leave. Moves let in earlier are
  * served first, so nobody who runs is slowed by a later one. Setup is paid once, and hidden
  * after that. A move that runs under its best rate makes progress by the pre-copy
  * model at that rate, never more than its share of bytes: so no schedule beats the lower bound.
  *
- * Each event costs the moves in flight and the waiting moves of the links that changed. Limits that
- * reach across links (total number, groups, shared links, room made by others) make it look at all waiting moves.
+ * Memory and CPUs are taken on the target when a move is let in, and given back on the source when it has ended. With whoever
+ * finds room taking it, moves may come to wait for each other; the run then says so, and the caller has another order.
+ *
+ * Each event costs the moves in flight and the waiting moves of the links that changed.
  */
-#include "schedule.h"
+#include "schedule_run.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -19,45 +21,6 @@
 #include "arith.h"
 #include "xalloc.h"
 
-enum phase { PHASE_WAITING, PHASE_SETUP, PHASE_READY, PHASE_FINISHING, PHASE_ENDED };
-
-#define WORK_WHOLE (INT64_C(1) << 40) /* progress is counted in fractions of a move */
-
-struct active {
-	enum phase phase;
-	bool is_staged;      /* admitted without its full rate being free */
-	bool has_begun;
-	uint64_t rate;       /* granted now */
-	int64_t full_us;     /* time of the whole move at that rate */
-	int64_t work_left;
-	int64_t until_us;    /* end of setup or of finishing; of the transfer as things stand */
-};
-
-struct run {
-	const struct jobs *jobs;
-	const struct plan_options *options;
-	const uint32_t *order;
-	struct schedule *out;
-	struct active *active;   /* per job */
-	uint32_t *flying;        /* jobs let in and not ended, in that order */
-	size_t n_flying, n_admitted, first_waiting;
-	uint64_t *spare;         /* per link, all let in counted at full rate */
-	uint32_t *staged;        /* per link */
-	uint64_t *left;          /* per link, while rates are handed out */
-	uint32_t *by_link;       /* jobs of each host link in order */
-	uint32_t *link_first;    /* n_links + 1 */
-	uint32_t *link_cursor;
-	bool *is_touched;
-	uint32_t *touched;
-	size_t n_touched;
-	uint32_t *out_flights, *in_flights, *out_storage, *in_storage; /* per host */
-	uint32_t *departed, *arrived; /* per host: ended and started moves without a gap, by their number */
-	uint32_t *departures, *departure_first, *arrivals, *arrival_first; /* jobs of each host by number */
-	uint32_t *rule_flights;
-	bool is_global;
-	int64_t now_us;
-};
-
 struct schedule *schedule_new(size_t n)
 {
 	struct schedule *schedule = xcalloc(1, sizeof *schedule);
@@ -65,6 +28,7 @@ struct schedule *schedule_new(size_t n)
 	schedule->start_us = xcalloc(n, sizeof *schedule->start_us);
 	schedule->end_us = xcalloc(n, sizeof *schedule->end_us);
 	schedule->admitted = xcalloc(n, sizeof *schedule->admitted);
+	schedule->after = xcalloc(n, sizeof *schedule->after);
 	return schedule;
 }
 
@@ -75,54 +39,43 @@ void schedule_free(struct schedule *schedule)
 	free(schedule->start_us);
 	free(schedule->end_us);
 	free(schedule->admitted);
+	free(schedule->after);
 	free(schedule->steps);
 	free(schedule);
 }
 
-static bool counts_in_flight(const struct run *run, uint32_t rule)
-{
-	return run->jobs->model->rules[rule].kind == RULE_AT_MOST_MOVING;
-}
-
-static bool needs_global(const struct run *run)
-{
-	const struct inventory *inventory = run->jobs->model->inventory;
-	size_t i;
-
-	for (i = 0; i < inventory->n_rules; i++)
-		if (counts_in_flight(run, (uint32_t)i))
-			return true;
-	for (i = 0; i < inventory->n_hosts; i++) {
-		const struct host *host = &inventory->hosts[i];
-
-		if (host->n_links > 1 && (host->max_incoming | host->max_outgoing | host->max_incoming_storage |
-			host->max_outgoing_storage) != 0)
-			return true;
-	}
-	return inventory->n_shared_links > 0 || run->options->max_migrations > 0 || run->jobs->has_tight;
-}
-
-static void list_by_link(struct run *run)
+/* One queue for each link and one for all, each in order. */
+static void fill_queues(struct run *run)
 {
 	const struct jobs *jobs = run->jobs;
-	size_t n_links = jobs->model->n_links, i;
-	uint32_t *fill, k;
+	size_t n_links = jobs->model->n_links, i, total = jobs->n;
+	uint32_t *next, k;
 
-	for (i = 0; i < jobs->n; i++)
+	run->queues = xcalloc(n_links + 1, sizeof *run->queues);
+	for (i = 0; i < jobs->n; i++) {
+		total += jobs->jobs[i].n_links;
 		for (k = 0; k < jobs->jobs[i].n_links; k++)
-			run->link_first[jobs->jobs[i].links[k] + 1]++;
-	for (i = 0; i < n_links; i++)
-		run->link_first[i + 1] += run->link_first[i];
-	run->by_link = xcalloc(run->link_first[n_links], sizeof *run->by_link);
-	fill = xcalloc(n_links, sizeof *fill);
+			run->queues[jobs->jobs[i].links[k]].n_gone++;
+	}
+	next = run->queued = xcalloc(total, sizeof *run->queued);
+	for (i = 0; i < n_links; i++) {
+		run->queues[i].jobs = next;
+		next += run->queues[i].n_gone;
+		run->queues[i].n_gone = 0;
+	}
+	run->queues[n_links] = (struct queue){.jobs = next, .n = (uint32_t)jobs->n};
 	for (i = 0; i < jobs->n; i++) {
 		const struct job *job = &jobs->jobs[run->order[i]];
 
-		for (k = 0; k < job->n_links; k++)
-			run->by_link[run->link_first[job->links[k]] + fill[job->links[k]]++] = run->order[i];
+		run->position[run->order[i]] = (uint32_t)i;
+		next[i] = run->order[i];
+		for (k = 0; k < job->n_links; k++) {
+			struct queue *queue = &run->queues[job->links[k]];
+
+			queue->jobs[queue->n++] = run->order[i];
+			run->load_us[job->links[k]] += carry_us(job->best.bytes, jobs->model->capacities[job->links[k]]);
+		}
 	}
-	memcpy(run->link_cursor, run->link_first, n_links * sizeof *run->link_cursor);
-	free(fill);
 }
 
 static void list_by_host(struct run *run)
@@ -150,19 +103,35 @@ static void list_by_host(struct run *run)
 	}
 }
 
+static void init_rooms(struct run *run)
+{
+	size_t n_hosts = run->jobs->model->inventory->n_hosts, size = n_hosts * sizeof(int64_t);
+
+	run->free_memory = xcalloc(4 * n_hosts, sizeof *run->free_memory);
+	run->free_vcpus = run->free_memory + n_hosts;
+	run->unused_memory = run->free_vcpus + n_hosts;
+	run->unused_vcpus = run->unused_memory + n_hosts;
+	memcpy(run->free_memory, run->jobs->free_memory, size);
+	memcpy(run->free_vcpus, run->jobs->free_vcpus, size);
+	memcpy(run->unused_memory, run->jobs->free_memory, size);
+	memcpy(run->unused_vcpus, run->jobs->free_vcpus, size);
+	run->last_left = xcalloc(n_hosts, sizeof *run->last_left);
+	memset(run->last_left, 0xff, n_hosts * sizeof *run->last_left);
+}
+
 static void run_init(struct run *run)
 {
 	const struct model *model = run->jobs->model;
 	size_t n = run->jobs->n, n_hosts = model->inventory->n_hosts, n_links = model->n_links;
 
 	run->active = xcalloc(n, sizeof *run->active);
+	run->position = xcalloc(n, sizeof *run->position);
 	run->flying = xcalloc(n, sizeof *run->flying);
 	run->spare = xcalloc(n_links, sizeof *run->spare);
 	memcpy(run->spare, model->capacities, n_links * sizeof *run->spare);
 	run->staged = xcalloc(n_links, sizeof *run->staged);
 	run->left = xcalloc(n_links, sizeof *run->left);
-	run->link_first = xcalloc(n_links + 1, sizeof *run->link_first);
-	run->link_cursor = xcalloc(n_links, sizeof *run->link_cursor);
+	run->load_us = xcalloc(n_links, sizeof *run->load_us);
 	run->is_touched = xcalloc(n_links, sizeof *run->is_touched);
 	run->touched = xcalloc(n_links, sizeof *run->touched);
 	run->out_flights = xcalloc(n_hosts * 6, sizeof *run->out_flights);
@@ -172,201 +141,35 @@ static void run_init(struct run *run)
 	run->departed = run->in_storage + n_hosts;
 	run->arrived = run->departed + n_hosts;
 	run->rule_flights = xcalloc(model->inventory->n_rules, sizeof *run->rule_flights);
-	run->is_global = needs_global(run);
-	list_by_link(run);
-	list_by_host(run);
+	run->has_sequence = run->jobs->has_strict || (run->jobs->has_tight && run->mode == ROOM_BY_SEQUENCE);
+	run->is_global = run_needs_global(run);
+	init_rooms(run);
+	fill_queues(run);
+	if (run->has_sequence)
+		list_by_host(run);
 }
 
 static void run_clear(struct run *run)
 {
 	free(run->active);
+	free(run->position);
 	free(run->flying);
 	free(run->spare);
 	free(run->staged);
 	free(run->left);
-	free(run->by_link);
-	free(run->link_first);
-	free(run->link_cursor);
+	free(run->load_us);
+	free(run->queued);
+	free(run->queues);
 	free(run->is_touched);
 	free(run->touched);
+	free(run->free_memory);
+	free(run->last_left);
 	free(run->out_flights);
 	free(run->rule_flights);
 	free(run->departures);
 	free(run->departure_first);
 	free(run->arrivals);
 	free(run->arrival_first);
-}
-
-static uint32_t limit_of(uint32_t host_limit)
-{
-	return host_limit == 0 ? UINT32_MAX : host_limit;
-}
-
-static bool slots_allow(const struct run *run, const struct job *job)
-{
-	const struct host *source = &run->jobs->model->inventory->hosts[job->source];
-	const struct host *target = &run->jobs->model->inventory->hosts[job->target];
-
-	if (run->options->max_migrations > 0 && run->n_flying >= run->options->max_migrations)
-		return false;
-	if (run->out_flights[job->source] >= limit_of(source->max_outgoing) ||
-		run->in_flights[job->target] >= limit_of(target->max_incoming))
-		return false;
-	return !job->has_disks || (run->out_storage[job->source] < limit_of(source->max_outgoing_storage) &&
-		run->in_storage[job->target] < limit_of(target->max_incoming_storage));
-}
-
-static bool groups_allow(const struct run *run, const struct job *job)
-{
-	const struct model *model = run->jobs->model;
-	const struct model_guest *guest = &model->guests[job->guest];
-	uint32_t i;
-
-	for (i = 0; i < guest->n_rules; i++) {
-		uint32_t rule = model->guest_rules[guest->first_rule + i];
-
-		if (counts_in_flight(run, rule) && run->rule_flights[rule] >= (model->rules[rule].count > 0 ? model->rules[rule].count : 1))
-			return false;
-	}
-	return true;
-}
-
-static bool room_allows(const struct run *run, const struct job *job)
-{
-	return !job->is_tight ||
-		(run->departed[job->target] >= job->need_departures && run->arrived[job->target] >= job->need_arrivals);
-}
-
-static void count_flight(struct run *run, uint32_t number, uint32_t by)
-{
-	const struct model *model = run->jobs->model;
-	const struct job *job = &run->jobs->jobs[number];
-	const struct model_guest *guest = &model->guests[job->guest];
-	uint32_t i;
-
-	run->out_flights[job->source] += by;
-	run->in_flights[job->target] += by;
-	if (job->has_disks) {
-		run->out_storage[job->source] += by;
-		run->in_storage[job->target] += by;
-	}
-	for (i = 0; i < guest->n_rules; i++)
-		run->rule_flights[model->guest_rules[guest->first_rule + i]] += by;
-}
-
-/* Takes a place on the links. False when neither the rate nor a pre-stage place is free. */
-static bool take_links(struct run *run, uint32_t number)
-{
-	const struct job *job = &run->jobs->jobs[number];
-	uint64_t least = UINT64_MAX;
-	bool has_place = true;
-	uint32_t i;
-
-	for (i = 0; i < job->n_links; i++) {
-		least = min_u64(least, run->spare[job->links[i]]);
-		has_place = has_place && run->staged[job->links[i]] < run->options->prestage;
-	}
-	if (least < job->rate_bytes_per_s && !has_place)
-		return false;
-	run->active[number].is_staged = least < job->rate_bytes_per_s;
-	for (i = 0; i < job->n_links; i++) {
-		if (run->active[number].is_staged)
-			run->staged[job->links[i]]++;
-		run->spare[job->links[i]] -= min_u64(least, job->rate_bytes_per_s);
-	}
-	return true;
-}
-
-/* Counts ends and starts without a gap: what a tight move waits for is everything before its own number. */
-static void note_departure(struct run *run, uint32_t host)
-{
-	const uint32_t *list = &run->departures[run->departure_first[host]];
-	uint32_t n = run->departure_first[host + 1] - run->departure_first[host];
-
-	while (run->departed[host] < n && run->active[list[run->departed[host]]].phase == PHASE_ENDED)
-		run->departed[host]++;
-}
-
-static void note_arrival(struct run *run, uint32_t host)
-{
-	const uint32_t *list = &run->arrivals[run->arrival_first[host]];
-	uint32_t n = run->arrival_first[host + 1] - run->arrival_first[host];
-
-	while (run->arrived[host] < n && run->active[list[run->arrived[host]]].phase != PHASE_WAITING)
-		run->arrived[host]++;
-}
-
-static bool try_admit(struct run *run, uint32_t number)
-{
-	const struct job *job = &run->jobs->jobs[number];
-	struct active *active = &run->active[number];
-
-	if (!slots_allow(run, job) || !groups_allow(run, job) || !room_allows(run, job) || !take_links(run, number))
-		return false;
-	active->phase = PHASE_SETUP;
-	active->work_left = WORK_WHOLE;
-	active->until_us = run->now_us + run->options->setup_ms * 1000;
-	run->flying[run->n_flying++] = number;
-	run->out->admitted[run->n_admitted++] = number;
-	run->out->start_us[number] = run->now_us;
-	count_flight(run, number, 1);
-	note_arrival(run, job->target);
-	return true;
-}
-
-static bool link_is_full(const struct run *run, uint32_t link)
-{
-	return run->spare[link] <= run->jobs->model->capacities[link] / 16 && run->staged[link] >= run->options->prestage;
-}
-
-static void admit_of_link(struct run *run, uint32_t link)
-{
-	uint32_t end = run->link_first[link + 1], at;
-
-	while (run->link_cursor[link] < end && run->active[run->by_link[run->link_cursor[link]]].phase != PHASE_WAITING)
-		run->link_cursor[link]++;
-	for (at = run->link_cursor[link]; at < end && !link_is_full(run, link); at++)
-		if (run->active[run->by_link[at]].phase == PHASE_WAITING)
-			try_admit(run, run->by_link[at]);
-}
-
-static void admit_all(struct run *run)
-{
-	size_t n = run->jobs->n, i;
-
-	while (run->first_waiting < n && run->active[run->order[run->first_waiting]].phase != PHASE_WAITING)
-		run->first_waiting++;
-	for (i = run->first_waiting; i < n; i++) {
-		if (run->options->max_migrations > 0 && run->n_flying >= run->options->max_migrations)
-			return;
-		if (run->active[run->order[i]].phase == PHASE_WAITING)
-			try_admit(run, run->order[i]);
-	}
-}
-
-static void admit(struct run *run)
-{
-	size_t i;
-
-	if (run->is_global || run->n_admitted == 0)
-		admit_all(run);
-	else
-		for (i = 0; i < run->n_touched; i++)
-			admit_of_link(run, run->touched[i]);
-	for (i = 0; i < run->n_touched; i++)
-		run->is_touched[run->touched[i]] = false;
-	run->n_touched = 0;
-}
-
-static void touch(struct run *run, const struct job *job)
-{
-	uint32_t i;
-
-	for (i = 0; i < job->n_links; i++)
-		if (!run->is_touched[job->links[i]]) {
-			run->is_touched[job->links[i]] = true;
-			run->touched[run->n_touched++] = job->links[i];
-		}
 }
 
 /* Time of the whole move at a rate: never fewer bytes than at the best one. */
@@ -481,7 +284,7 @@ static void count_places(struct run *run)
 			run->staged[job->links[k]] += run->active[number].is_staged ? 1 : 0;
 		}
 		if (was_staged && !run->active[number].is_staged)
-			touch(run, job);
+			run_touch(run, job);
 	}
 }
 
@@ -493,7 +296,31 @@ static void release_links(struct run *run, const struct job *job)
 		run->spare[job->links[i]] = run->jobs->model->capacities[job->links[i]];
 		run->staged[job->links[i]] = 0;
 	}
-	touch(run, job);
+	run_touch(run, job);
+}
+
+/* Counts ends without a gap: what a strict move waits for is everything before its own number. */
+static void note_departure(struct run *run, uint32_t host)
+{
+	const uint32_t *list = &run->departures[run->departure_first[host]];
+	uint32_t n = run->departure_first[host + 1] - run->departure_first[host];
+
+	while (run->departed[host] < n && run->active[list[run->departed[host]]].phase == PHASE_ENDED)
+		run->departed[host]++;
+}
+
+/* Room on its source may let others arrive there. */
+static void give_room(struct run *run, uint32_t number)
+{
+	const struct job *job = &run->jobs->jobs[number];
+	const struct model_host *host = &run->jobs->model->hosts[job->source];
+	uint32_t k;
+
+	run->free_memory[job->source] += job->memory_bytes;
+	run->free_vcpus[job->source] += job->vcpus;
+	run->last_left[job->source] = number;
+	for (k = 0; run->jobs->has_tight && k < host->n_links; k++)
+		run_touch_link(run, host->first_link + 2 * k + 1);
 }
 
 static void end_job(struct run *run, uint32_t number)
@@ -505,9 +332,25 @@ static void end_job(struct run *run, uint32_t number)
 	run->out->sum_end_us += run->now_us;
 	if (run->now_us > run->out->makespan_us)
 		run->out->makespan_us = run->now_us;
-	count_flight(run, number, UINT32_MAX);
-	note_departure(run, job->source);
-	touch(run, job);
+	run_count_flight(run, number, UINT32_MAX);
+	give_room(run, number);
+	if (run->has_sequence)
+		note_departure(run, job->source);
+	run_touch(run, job);
+}
+
+static void end_transfer(struct run *run, uint32_t number)
+{
+	const struct job *job = &run->jobs->jobs[number];
+	struct active *active = &run->active[number];
+	uint32_t k;
+
+	active->phase = PHASE_FINISHING;
+	active->until_us = run->now_us + run->options->finish_ms * 1000;
+	note_rate(run, number, 0);
+	release_links(run, job);
+	for (k = 0; k < job->n_links; k++)
+		run->load_us[job->links[k]] -= carry_us(job->best.bytes, run->jobs->model->capacities[job->links[k]]);
 }
 
 /* Whatever is due now; true when links became free. */
@@ -521,10 +364,7 @@ static bool settle_due(struct run *run)
 		struct active *active = &run->active[number];
 
 		if (active->until_us <= run->now_us && active->phase == PHASE_READY) {
-			active->phase = PHASE_FINISHING;
-			note_rate(run, number, 0);
-			active->until_us = run->now_us + run->options->finish_ms * 1000;
-			release_links(run, &run->jobs->jobs[number]);
+			end_transfer(run, number);
 			is_freed = true;
 		}
 		if (active->until_us <= run->now_us && active->phase == PHASE_SETUP)
@@ -566,25 +406,61 @@ static void advance(struct run *run, int64_t to_us)
 	run->now_us = to_us;
 }
 
-void schedule_run(const struct jobs *jobs, const uint32_t *order, struct schedule *ret_schedule)
+/* A link that has just been freed of a move still has to carry all the others: parts of those in flight are sent already, so
+ * they are left out. */
+static bool is_hopeless(const struct run *run, int64_t limit_us)
 {
-	struct run run = {.jobs = jobs, .options = &jobs->model->options, .order = order, .out = ret_schedule};
+	size_t i, k;
+
+	if (run->now_us > limit_us)
+		return true;
+	for (i = 0; i < run->n_touched; i++) {
+		uint32_t link = run->touched[i];
+		int64_t load = run->load_us[link];
+
+		if (run->now_us + load <= limit_us)
+			continue;
+		for (k = 0; k < run->n_flying && run->now_us + load > limit_us; k++) {
+			const struct job *job = &run->jobs->jobs[run->flying[k]];
+			uint32_t at;
+
+			if (run->active[run->flying[k]].phase != PHASE_READY)
+				continue;
+			for (at = 0; at < job->n_links; at++)
+				if (job->links[at] == link)
+					load -= (int64_t)mul_div((uint64_t)carry_us(job->best.bytes, run->jobs->model->capacities[link]),
+						(uint64_t)(WORK_WHOLE - run->active[run->flying[k]].work_left), WORK_WHOLE);
+		}
+		if (run->now_us + load > limit_us)
+			return true;
+	}
+	return false;
+}
+
+bool schedule_run(const struct jobs *jobs, const uint32_t *order, enum room_mode mode, int64_t limit_us,
+	struct schedule *ret_schedule)
+{
+	struct run run = {.jobs = jobs, .options = &jobs->model->options, .order = order, .mode = mode, .out = ret_schedule};
+	bool is_whole;
 
 	ret_schedule->makespan_us = ret_schedule->sum_end_us = 0;
 	ret_schedule->n_steps = 0;
 	if (jobs->n == 0)
-		return;
+		return true;
 	run_init(&run);
-	admit(&run);
+	run_admit(&run);
 	while (run.n_flying > 0) {
 		grant_all(&run);
 		advance(&run, next_event(&run));
 		if (settle_due(&run))
 			count_places(&run);
-		admit(&run);
+		if (limit_us < INT64_MAX && is_hopeless(&run, limit_us))
+			break;
+		run_admit(&run);
 		if (run.n_flying == 0)
-			admit_all(&run);
+			run_admit_all(&run);
 	}
-	assert(run.n_admitted == jobs->n);
+	is_whole = run.n_admitted == jobs->n && run.n_flying == 0;
 	run_clear(&run);
+	return is_whole;
 }

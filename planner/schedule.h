@@ -14,12 +14,13 @@ struct job {
 	uint64_t memory_rate_bytes_per_s, disk_rate_bytes_per_s;
 	struct transfer transfer;
 	struct transfer_time best;   /* alone at its best rate */
+	int64_t memory_bytes, vcpus; /* taken on the target from the start, on the source until the end */
 	int32_t priority;
 	bool has_disks;
-	/* Moves that need room made by others wait for the first n departures from their target, in the order that
-	 * order.c found feasible, and for the arrivals before theirs. */
+	/* The order that order.c found feasible: one move after the other. A tight move has room only after others have left; a
+	 * strict one must in any case wait for the first n departures from its target and for the arrivals before its own. */
 	uint32_t sequence;
-	bool is_tight;
+	bool is_tight, is_strict;
 	uint32_t need_departures, need_arrivals;
 	uint32_t nth_departure, nth_arrival; /* own place on source and target */
 };
@@ -28,13 +29,15 @@ struct jobs {
 	const struct model *model;
 	struct job *jobs;
 	size_t n;
-	bool has_tight;
+	int64_t *free_memory, *free_vcpus; /* per host before anything moves; below 0 where too much runs already */
+	bool has_tight, has_strict;
 };
 
 struct schedule {
 	int64_t *start_us; /* setup begins */
 	int64_t *end_us;   /* verified and clean */
 	uint32_t *admitted; /* jobs in the order in which they were let in */
+	uint32_t *after;   /* the departure that made its room; INDEX_NONE = there was room before */
 	int64_t makespan_us;
 	int64_t sum_end_us;
 	struct rate_step *steps; /* by job */
@@ -42,9 +45,17 @@ struct schedule {
 	size_t steps_room;
 };
 
+/* Who waits for room when others must leave first. */
+enum room_mode {
+	ROOM_AS_FOUND,    /* whoever finds room takes it; an order may then end in a circle of waits */
+	ROOM_BY_SEQUENCE, /* tight moves in the feasible order: never a circle, seldom fast */
+};
+
 struct schedule *schedule_new(size_t n);
 void schedule_free(struct schedule *schedule);
-/* order: a permutation of the jobs. */
-void schedule_run(const struct jobs *jobs, const uint32_t *order, struct schedule *ret_schedule);
+/* order: a permutation of the jobs. False when the moves came to wait for each other, or when it became plain that the
+ * makespan would be over limit_us; the schedule is then of no use. */
+bool schedule_run(const struct jobs *jobs, const uint32_t *order, enum room_mode mode, int64_t limit_us,
+	struct schedule *ret_schedule);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "search.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,11 @@
 #include "xalloc.h"
 
 enum start_order { ORDER_BOTTLENECK, ORDER_LONGEST, ORDER_SUM, ORDER_AS_GIVEN, ORDER_COUNT };
-enum { CLOSE_ENOUGH_MILLI = 1002, MAKESPAN_WEIGHT = 100 };
+enum {
+	CLOSE_ENOUGH_MILLI = 1002,
+	MANY_MOVES = 4000, /* a plan at once has no time for more than one order of so many */
+	LATE_DRAWS = 3,
+};
 
 struct key {
 	uint64_t first, second;
@@ -143,10 +148,10 @@ static void make_order(const struct jobs *jobs, enum start_order rule, uint32_t 
 	free(loads);
 }
 
-/* The makespan decides; a per cent of it is worth as much as the whole mean time to completion. */
-static int64_t cost_of(const struct schedule *schedule, size_t n)
+/* The makespan decides, then the mean time to completion. */
+static bool is_better(const struct schedule *a, const struct schedule *b)
 {
-	return schedule->makespan_us * MAKESPAN_WEIGHT + schedule->sum_end_us / (int64_t)n;
+	return a->makespan_us != b->makespan_us ? a->makespan_us < b->makespan_us : a->sum_end_us <= b->sum_end_us;
 }
 
 static uint64_t draw(uint64_t *state)
@@ -164,84 +169,129 @@ static bool are_equals(const struct jobs *jobs, uint32_t a, uint32_t b)
 		jobs->jobs[a].best.converges == jobs->jobs[b].best.converges;
 }
 
-/* Puts one move elsewhere or swaps two; false when they are not equals, so that classes keep their order. */
-static bool change(const struct jobs *jobs, uint32_t *order, uint64_t *state)
+struct search {
+	const struct jobs *jobs;
+	enum room_mode mode;
+	struct schedule *best, *trial;
+	uint32_t *order;      /* of the best */
+	uint32_t *trial_order;
+	bool has_best;
+	uint64_t state;
+	int64_t enough_us;    /* a makespan that need not be improved */
+};
+
+/* Runs the trial order; true when its schedule became the best. */
+static bool evaluate(struct search *search, int64_t limit_us)
 {
-	size_t from = (size_t)(draw(state) % jobs->n), to = (size_t)(draw(state) % jobs->n);
+	struct schedule *swap = search->trial;
+
+	if (!schedule_run(search->jobs, search->trial_order, search->mode, limit_us, search->trial))
+		return false;
+	if (search->has_best && !is_better(search->trial, search->best))
+		return false;
+	search->trial = search->best;
+	search->best = swap;
+	search->has_best = true;
+	memcpy(search->order, search->trial_order, search->jobs->n * sizeof *search->order);
+	return true;
+}
+
+static bool is_done(const struct search *search)
+{
+	return search->has_best && search->best->makespan_us <= search->enough_us;
+}
+
+static void insert(uint32_t *order, size_t from, size_t to)
+{
 	uint32_t moved = order[from];
 
-	if (from == to || !are_equals(jobs, order[from], order[to]))
-		return false;
-	if (draw(state) % 2 == 0) {
-		order[from] = order[to];
-		order[to] = moved;
-		return true;
-	}
 	if (from < to)
 		memmove(&order[from], &order[from + 1], (to - from) * sizeof *order);
 	else
 		memmove(&order[to + 1], &order[to], (from - to) * sizeof *order);
 	order[to] = moved;
+}
+
+/* Somebody who ends late: the latest of a few drawn ones. */
+static size_t draw_late(struct search *search)
+{
+	size_t n = search->jobs->n, late = (size_t)(draw(&search->state) % n);
+	int i;
+
+	for (i = 0; i < LATE_DRAWS; i++) {
+		size_t other = (size_t)(draw(&search->state) % n);
+
+		if (search->best->end_us[search->order[other]] > search->best->end_us[search->order[late]])
+			late = other;
+	}
+	return late;
+}
+
+/* One change of the best order: a late move goes before, or any two change places. False when they are not equals, so that
+ * classes keep their order. */
+static bool change(struct search *search)
+{
+	const struct jobs *jobs = search->jobs;
+	uint64_t kind = draw(&search->state) % 4;
+	size_t from = kind < 2 ? draw_late(search) : (size_t)(draw(&search->state) % jobs->n);
+	size_t to = (size_t)(draw(&search->state) % (kind < 2 ? from + 1 : jobs->n));
+	uint32_t *order = search->trial_order;
+
+	memcpy(order, search->order, jobs->n * sizeof *order);
+	if (from == to || !are_equals(jobs, order[from], order[to]))
+		return false;
+	if (kind == 3) {
+		uint32_t moved = order[from];
+
+		order[from] = order[to];
+		order[to] = moved;
+		return true;
+	}
+	insert(order, from, to);
 	return true;
 }
 
-struct best {
-	struct schedule *schedule, *trial;
-	uint32_t *order;
-	int64_t cost;
-};
-
-static void keep_if_better(const struct jobs *jobs, const uint32_t *order, struct best *best)
+static void improve(struct search *search)
 {
-	struct schedule *swap = best->trial;
-	int64_t cost;
-
-	schedule_run(jobs, order, best->trial);
-	cost = cost_of(best->trial, jobs->n);
-	if (cost > best->cost)
-		return;
-	best->cost = cost;
-	best->trial = best->schedule;
-	best->schedule = swap;
-	memcpy(best->order, order, jobs->n * sizeof *order);
-}
-
-static bool is_close(const struct best *best, int64_t lower_bound_us)
-{
-	return best->schedule->makespan_us <= (int64_t)mul_div((uint64_t)lower_bound_us, CLOSE_ENOUGH_MILLI, 1000);
-}
-
-static void improve(const struct jobs *jobs, int64_t lower_bound_us, uint32_t *trial, struct best *best)
-{
-	uint64_t state = jobs->model->options.seed;
 	uint32_t done;
 
-	for (done = 0; done < jobs->model->options.search_evaluations && !is_close(best, lower_bound_us); done++) {
-		memcpy(trial, best->order, jobs->n * sizeof *trial);
-		if (change(jobs, trial, &state))
-			keep_if_better(jobs, trial, best);
+	for (done = 0; done < search->jobs->model->options.search_evaluations && !is_done(search); done++)
+		if (change(search))
+			evaluate(search, search->best->makespan_us);
+}
+
+static void try_start_orders(struct search *search, uint64_t evaluations)
+{
+	int rule;
+
+	for (rule = 0; rule < ORDER_COUNT && !is_done(search); rule++) {
+		if (search->has_best && evaluations == 0 && rule > 0 && search->jobs->n > MANY_MOVES)
+			return;
+		make_order(search->jobs, (enum start_order)rule, search->trial_order);
+		evaluate(search, search->has_best ? search->best->makespan_us : INT64_MAX);
 	}
 }
 
 struct schedule *search_schedule(const struct jobs *jobs, int64_t lower_bound_us)
 {
-	struct best best = {.schedule = schedule_new(jobs->n), .trial = schedule_new(jobs->n), .cost = INT64_MAX};
-	uint32_t *trial;
-	int rule;
+	struct search search = {
+		.jobs = jobs, .mode = ROOM_AS_FOUND, .best = schedule_new(jobs->n), .trial = schedule_new(jobs->n),
+		.state = jobs->model->options.seed,
+		.enough_us = (int64_t)mul_div((uint64_t)lower_bound_us, CLOSE_ENOUGH_MILLI, 1000),
+	};
 
-	if (jobs->n == 0) {
-		schedule_free(best.trial);
-		return best.schedule;
+	if (jobs->n > 0) {
+		search.order = xcalloc(2 * jobs->n, sizeof *search.order);
+		search.trial_order = search.order + jobs->n;
+		try_start_orders(&search, jobs->model->options.search_evaluations);
+		if (!search.has_best) {
+			search.mode = ROOM_BY_SEQUENCE;
+			try_start_orders(&search, jobs->model->options.search_evaluations);
+		}
+		assert(search.has_best);
+		improve(&search);
+		free(search.order);
 	}
-	best.order = xcalloc(jobs->n, sizeof *best.order);
-	trial = xcalloc(jobs->n, sizeof *trial);
-	for (rule = 0; rule < ORDER_COUNT && (rule == 0 || !is_close(&best, lower_bound_us)); rule++) {
-		make_order(jobs, (enum start_order)rule, trial);
-		keep_if_better(jobs, trial, &best);
-	}
-	improve(jobs, lower_bound_us, trial, &best);
-	free(trial);
-	free(best.order);
-	schedule_free(best.trial);
-	return best.schedule;
+	schedule_free(search.trial);
+	return search.best;
 }

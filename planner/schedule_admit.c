@@ -1,0 +1,292 @@
+/* Who may begin: the first in order whose links, slots, groups and room allow it.
+ *
+ * A link that carries its full rate already and has its pre-staged moves is closed: nobody on it is even looked at.
+ * After an event only the queues of links that changed are walked, all together in the order of the run.
+ */
+#include "schedule_run.h"
+
+#include "arith.h"
+
+enum { QUEUES_MERGED = 12 }; /* with more changed links than this one walk over all that wait is cheaper */
+
+static bool counts_in_flight(const struct run *run, uint32_t rule)
+{
+	return run->jobs->model->rules[rule].kind == RULE_AT_MOST_MOVING;
+}
+
+bool run_needs_global(const struct run *run)
+{
+	const struct inventory *inventory = run->jobs->model->inventory;
+	size_t i;
+
+	for (i = 0; i < inventory->n_rules; i++)
+		if (counts_in_flight(run, (uint32_t)i))
+			return true;
+	for (i = 0; i < inventory->n_hosts; i++) {
+		const struct host *host = &inventory->hosts[i];
+
+		if (host->n_links > 1 && (host->max_incoming | host->max_outgoing | host->max_incoming_storage |
+			host->max_outgoing_storage) != 0)
+			return true;
+	}
+	return run->options->max_migrations > 0 || run->has_sequence;
+}
+
+void run_touch_link(struct run *run, uint32_t link)
+{
+	if (run->is_touched[link])
+		return;
+	run->is_touched[link] = true;
+	run->touched[run->n_touched++] = link;
+}
+
+void run_touch(struct run *run, const struct job *job)
+{
+	uint32_t i;
+
+	for (i = 0; i < job->n_links; i++)
+		run_touch_link(run, job->links[i]);
+}
+
+static uint32_t limit_of(uint32_t host_limit)
+{
+	return host_limit == 0 ? UINT32_MAX : host_limit;
+}
+
+static bool slots_allow(const struct run *run, const struct job *job)
+{
+	const struct host *source = &run->jobs->model->inventory->hosts[job->source];
+	const struct host *target = &run->jobs->model->inventory->hosts[job->target];
+
+	if (run->options->max_migrations > 0 && run->n_flying >= run->options->max_migrations)
+		return false;
+	if (run->out_flights[job->source] >= limit_of(source->max_outgoing) ||
+		run->in_flights[job->target] >= limit_of(target->max_incoming))
+		return false;
+	return !job->has_disks || (run->out_storage[job->source] < limit_of(source->max_outgoing_storage) &&
+		run->in_storage[job->target] < limit_of(target->max_incoming_storage));
+}
+
+static bool groups_allow(const struct run *run, const struct job *job)
+{
+	const struct model *model = run->jobs->model;
+	const struct model_guest *guest = &model->guests[job->guest];
+	uint32_t i;
+
+	for (i = 0; i < guest->n_rules; i++) {
+		uint32_t rule = model->guest_rules[guest->first_rule + i];
+
+		if (counts_in_flight(run, rule) && run->rule_flights[rule] >= (model->rules[rule].count > 0 ? model->rules[rule].count : 1))
+			return false;
+	}
+	return true;
+}
+
+static bool room_allows(const struct run *run, const struct job *job)
+{
+	if ((job->is_strict || (job->is_tight && run->mode == ROOM_BY_SEQUENCE)) &&
+		(run->departed[job->target] < job->need_departures || run->arrived[job->target] < job->need_arrivals))
+		return false;
+	return run->free_memory[job->target] >= job->memory_bytes && run->free_vcpus[job->target] >= job->vcpus;
+}
+
+void run_count_flight(struct run *run, uint32_t number, uint32_t by)
+{
+	const struct model *model = run->jobs->model;
+	const struct job *job = &run->jobs->jobs[number];
+	const struct model_guest *guest = &model->guests[job->guest];
+	uint32_t i;
+
+	run->out_flights[job->source] += by;
+	run->in_flights[job->target] += by;
+	if (job->has_disks) {
+		run->out_storage[job->source] += by;
+		run->in_storage[job->target] += by;
+	}
+	for (i = 0; i < guest->n_rules; i++)
+		run->rule_flights[model->guest_rules[guest->first_rule + i]] += by;
+}
+
+/* Takes a place on the links. False when neither the rate nor a pre-stage place is free. */
+static bool take_links(struct run *run, uint32_t number)
+{
+	const struct job *job = &run->jobs->jobs[number];
+	uint64_t least = UINT64_MAX;
+	bool has_place = true;
+	uint32_t i;
+
+	for (i = 0; i < job->n_links; i++) {
+		least = min_u64(least, run->spare[job->links[i]]);
+		has_place = has_place && run->staged[job->links[i]] < run->options->prestage;
+	}
+	if (least < job->rate_bytes_per_s && !has_place)
+		return false;
+	run->active[number].is_staged = least < job->rate_bytes_per_s;
+	for (i = 0; i < job->n_links; i++) {
+		if (run->active[number].is_staged)
+			run->staged[job->links[i]]++;
+		run->spare[job->links[i]] -= min_u64(least, job->rate_bytes_per_s);
+	}
+	return true;
+}
+
+static void note_arrival(struct run *run, uint32_t host)
+{
+	const uint32_t *list = &run->arrivals[run->arrival_first[host]];
+	uint32_t n = run->arrival_first[host + 1] - run->arrival_first[host];
+
+	while (run->arrived[host] < n && run->active[list[run->arrived[host]]].phase != PHASE_WAITING)
+		run->arrived[host]++;
+}
+
+static void take_room(struct run *run, uint32_t number)
+{
+	const struct job *job = &run->jobs->jobs[number];
+	bool needs_others = (job->is_strict && job->need_departures > 0) ||
+		run->unused_memory[job->target] < job->memory_bytes || run->unused_vcpus[job->target] < job->vcpus;
+
+	run->out->after[number] = needs_others ? run->last_left[job->target] : INDEX_NONE;
+	run->free_memory[job->target] -= job->memory_bytes;
+	run->free_vcpus[job->target] -= job->vcpus;
+	run->unused_memory[job->target] -= job->memory_bytes;
+	run->unused_vcpus[job->target] -= job->vcpus;
+}
+
+static void leave_queues(struct run *run, const struct job *job)
+{
+	uint32_t i;
+
+	for (i = 0; i < job->n_links; i++)
+		run->queues[job->links[i]].n_gone++;
+	run->queues[run->jobs->model->n_links].n_gone++;
+}
+
+static bool try_admit(struct run *run, uint32_t number)
+{
+	const struct job *job = &run->jobs->jobs[number];
+	struct active *active = &run->active[number];
+
+	if (!room_allows(run, job) || !slots_allow(run, job) || !groups_allow(run, job) || !take_links(run, number))
+		return false;
+	active->phase = PHASE_SETUP;
+	active->work_left = WORK_WHOLE;
+	active->until_us = run->now_us + run->options->setup_ms * 1000;
+	run->flying[run->n_flying++] = number;
+	run->out->admitted[run->n_admitted++] = number;
+	run->out->start_us[number] = run->now_us;
+	run_count_flight(run, number, 1);
+	take_room(run, number);
+	leave_queues(run, job);
+	if (run->has_sequence)
+		note_arrival(run, job->target);
+	return true;
+}
+
+static bool link_is_closed(const struct run *run, uint32_t link)
+{
+	return run->staged[link] >= run->options->prestage && run->spare[link] <= run->jobs->model->capacities[link] / 64;
+}
+
+static void compact(struct run *run, struct queue *queue)
+{
+	uint32_t i, kept = 0;
+
+	if (queue->n_gone * 2 <= queue->n)
+		return;
+	for (i = 0; i < queue->n; i++)
+		if (run->active[queue->jobs[i]].phase == PHASE_WAITING)
+			queue->jobs[kept++] = queue->jobs[i];
+	queue->n = kept;
+	queue->n_gone = 0;
+}
+
+static bool is_shut_out(const struct run *run, const struct job *job)
+{
+	uint32_t i;
+
+	for (i = 0; i < job->n_links; i++)
+		if (link_is_closed(run, job->links[i]))
+			return true;
+	return false;
+}
+
+void run_admit_all(struct run *run)
+{
+	struct queue *all = &run->queues[run->jobs->model->n_links];
+	uint32_t i;
+
+	compact(run, all);
+	for (i = 0; i < all->n; i++) {
+		uint32_t number = all->jobs[i];
+
+		if (run->options->max_migrations > 0 && run->n_flying >= run->options->max_migrations)
+			return;
+		if (run->active[number].phase == PHASE_WAITING && !is_shut_out(run, &run->jobs->jobs[number]))
+			try_admit(run, number);
+	}
+}
+
+struct cursor {
+	struct queue *queue;
+	uint32_t at, link;
+};
+
+/* Moves a cursor to the next that waits; false when its queue is over or its link closed. */
+static bool settle_cursor(const struct run *run, struct cursor *cursor)
+{
+	if (link_is_closed(run, cursor->link))
+		return false;
+	while (cursor->at < cursor->queue->n && run->active[cursor->queue->jobs[cursor->at]].phase != PHASE_WAITING)
+		cursor->at++;
+	return cursor->at < cursor->queue->n;
+}
+
+/* Walks the queues of the touched links, always taking the one that comes first in order. */
+static void admit_touched(struct run *run)
+{
+	struct cursor cursors[QUEUES_MERGED];
+	size_t n = 0, i, first;
+
+	for (i = 0; i < run->n_touched; i++) {
+		compact(run, &run->queues[run->touched[i]]);
+		cursors[n++] = (struct cursor){.queue = &run->queues[run->touched[i]], .link = run->touched[i]};
+	}
+	for (;;) {
+		uint32_t least = UINT32_MAX, number;
+
+		for (i = 0, first = n; i < n;) {
+			uint32_t place;
+
+			if (!settle_cursor(run, &cursors[i])) {
+				cursors[i] = cursors[--n];
+				continue;
+			}
+			place = run->position[cursors[i].queue->jobs[cursors[i].at]];
+			if (place < least) {
+				least = place;
+				first = i;
+			}
+			i++;
+		}
+		if (n == 0)
+			return;
+		number = cursors[first].queue->jobs[cursors[first].at++];
+		if (!is_shut_out(run, &run->jobs->jobs[number]))
+			try_admit(run, number);
+	}
+}
+
+void run_admit(struct run *run)
+{
+	size_t i;
+
+	if (run->n_touched > 0 || run->n_admitted == 0) {
+		if (run->is_global || run->n_admitted == 0 || run->n_touched > QUEUES_MERGED)
+			run_admit_all(run);
+		else
+			admit_touched(run);
+	}
+	for (i = 0; i < run->n_touched; i++)
+		run->is_touched[run->touched[i]] = false;
+	run->n_touched = 0;
+}
