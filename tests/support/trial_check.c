@@ -374,6 +374,12 @@ static bool was_noted(struct trial *trial, const char *guest)
 	return trial_audited(trial, text) > 0 && trial_audited(trial, "tries") > 0;
 }
 
+/* With keep_source_disks the disks of a moved guest stay where they were. */
+static bool is_kept(const struct trial *trial, const struct sim_leftover *left)
+{
+	return trial->options.keep_source_disks && left->kind == SIM_LEFT_VOLUME;
+}
+
 static bool nothing_is_left(struct trial *trial)
 {
 	struct sim_leftover *left = NULL;
@@ -381,7 +387,7 @@ static bool nothing_is_left(struct trial *trial)
 	bool is_clean = true;
 
 	for (i = 0; i < n && is_clean; i++) {
-		is_clean = left[i].guest == INDEX_NONE || is_excused(trial, left[i].guest) ||
+		is_clean = left[i].guest == INDEX_NONE || is_kept(trial, &left[i]) || is_excused(trial, left[i].guest) ||
 			was_noted(trial, trial->inventory->guests[left[i].guest].name);
 		if (!is_clean)
 			error_set(&trial->error, ERR_INTERNAL, "left over: %s", left[i].text);

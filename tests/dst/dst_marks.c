@@ -1,0 +1,68 @@
+/* Marks: situations that a good set of seeds reaches. A mark that is never reached means tests that
+ * prove nothing about it, so the whole range must reach every one. They are read from the audit, the
+ * final states and the faults that had their effect; the engine knows nothing of them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "dst.h"
+
+struct mark {
+	const char *name;
+	const char *audit; /* a text in an audit row */
+};
+
+static const struct mark marks[] = {
+	{"a batch was restored", "drover was started again:"},
+	{"a move was found under way and adopted", "found under way and adopted"},
+	{"a guest in flight was seen", "the copy is under way"},
+	{"a switchover was seen", "the switchover is under way"},
+	{"an unknown outcome was found on the target", "runs on the target, not on the source"},
+	{"an unknown outcome was found on the source", "runs on the source, not on the target"},
+	{"an orphaned incoming copy was found", "a paused copy is on the target"},
+	{"an orphaned copy was destroyed", "destroy on "},
+	{"a split brain was found", "runs on both hosts"},
+	{"a confirm was lost", "runs on the target; the source is paused and stale"},
+	{"a confirm was lost after a hand-over", "handed over; the source is paused and stale"},
+	{"a source was left paused and resumed", "paused on the source, not on the target"},
+	{"a handed-over guest was resumed by us", "handed over and waiting for its resume"},
+	{"a guest shut down on its target", "shut down on the target since"},
+	{"a guest was stopped on its source", "was shut down on the source"},
+	{"a guest ran on neither host", "runs on neither host"},
+	{"answers were not conclusive", "the answers are not conclusive"},
+	{"a host was silent when asked", "silent"},
+	{"another target was taken", "instead of"},
+	{"a cleanup was given up with a note", "tries"},
+	{"a batch was cancelled", "cancel all asked"},
+	{"one guest was cancelled", "cancel g"},
+	{"a batch was paused", "asked by trial"},
+	{"a host was cordoned", "cordoned"},
+	{"a move made no progress", "no byte moved"},
+	{"a migration failed", "unexpectedly failed"},
+	{"a move was said to be done and was not", "was said to have moved"},
+	{"a guest was elsewhere after a restart", "no longer on"},
+};
+enum { N_AUDIT_MARKS = sizeof marks / sizeof marks[0] };
+
+size_t marks_count(void)
+{
+	return N_AUDIT_MARKS + SIM_FAULT_COUNT;
+}
+
+const char *mark_name(size_t i)
+{
+	return i < N_AUDIT_MARKS ? marks[i].name : sim_fault_name((enum sim_fault_kind)(i - N_AUDIT_MARKS));
+}
+
+void marks_collect(struct trial *trial, uint64_t *counts)
+{
+	struct audit_record *rows = NULL;
+	size_t n = 0, i, j;
+
+	if (trial->store->audit(trial->store, 0, &rows, &n, NULL))
+		for (i = 0; i < n; i++)
+			for (j = 0; j < N_AUDIT_MARKS; j++)
+				counts[j] += strstr(rows[i].text, marks[j].audit) != NULL;
+	free(rows);
+	for (i = 0; i < SIM_FAULT_COUNT; i++)
+		counts[N_AUDIT_MARKS + i] += sim_fault_hits(trial->sim, (enum sim_fault_kind)i);
+}
