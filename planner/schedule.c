@@ -3,14 +3,15 @@
  * Moves are let in by order, as the engine does it (schedule_admit.c): a move that its links can
  * serve at its best rate becomes a head; behind the heads each link holds up to
  * `prestage` moves that are set up already and take what the heads leave. Moves let in earlier are
- * served first, so nobody who runs is slowed by a later one. Setup is paid once, and hidden
+ * served first, and nobody who runs is ever slowed: what an ending move leaves goes to those who run under their best
+ * rate, then to the pre-staged, then to new ones. Setup is paid once, and hidden
  * after that. A move that runs under its best rate makes progress by the pre-copy
  * model at that rate, never more than its share of bytes: so no schedule beats the lower bound.
  *
  * Memory and CPUs are taken on the target when a move is let in, and given back on the source when it has ended. With whoever
  * finds room taking it, moves may come to wait for each other; the run then says so, and the caller has another order.
  *
- * Each event costs the moves in flight and the waiting moves of the links that changed.
+ * Each event costs the pre-staged and the waiting moves of the links that changed.
  */
 #include "schedule_run.h"
 
@@ -126,12 +127,14 @@ static void run_init(struct run *run)
 
 	run->active = xcalloc(n, sizeof *run->active);
 	run->position = xcalloc(n, sizeof *run->position);
-	run->flying = xcalloc(n, sizeof *run->flying);
-	run->spare = xcalloc(n_links, sizeof *run->spare);
-	memcpy(run->spare, model->capacities, n_links * sizeof *run->spare);
-	run->staged = xcalloc(n_links, sizeof *run->staged);
 	run->left = xcalloc(n_links, sizeof *run->left);
-	run->load_us = xcalloc(n_links, sizeof *run->load_us);
+	memcpy(run->left, model->capacities, n_links * sizeof *run->left);
+	run->staged = xcalloc(n_links * run->options->prestage, sizeof *run->staged);
+	run->n_staged = xcalloc(n_links, sizeof *run->n_staged);
+	run->load_us = xcalloc(3 * n_links, sizeof *run->load_us);
+	run->waiting_us = run->load_us + n_links;
+	run->excess_us = run->waiting_us + n_links;
+	run->candidates = xcalloc(n, sizeof *run->candidates);
 	run->is_touched = xcalloc(n_links, sizeof *run->is_touched);
 	run->touched = xcalloc(n_links, sizeof *run->touched);
 	run->out_flights = xcalloc(n_hosts * 6, sizeof *run->out_flights);
@@ -145,6 +148,7 @@ static void run_init(struct run *run)
 	run->is_global = run_needs_global(run);
 	init_rooms(run);
 	fill_queues(run);
+	memcpy(run->waiting_us, run->load_us, n_links * sizeof *run->waiting_us);
 	if (run->has_sequence)
 		list_by_host(run);
 }
@@ -153,11 +157,12 @@ static void run_clear(struct run *run)
 {
 	free(run->active);
 	free(run->position);
-	free(run->flying);
-	free(run->spare);
-	free(run->staged);
+	free(run->heap);
 	free(run->left);
+	free(run->staged);
+	free(run->n_staged);
 	free(run->load_us);
+	free(run->candidates);
 	free(run->queued);
 	free(run->queues);
 	free(run->is_touched);
@@ -206,97 +211,137 @@ static void note_rate(struct run *run, uint32_t number, uint64_t rate)
 	out->steps[out->n_steps++] = (struct rate_step){.move = number, .from_us = run->now_us, .rate_bytes_per_s = rate};
 }
 
-static void grant(struct run *run, uint32_t number, uint64_t rate)
+static bool is_before(const struct due *a, const struct due *b)
 {
-	const struct job *job = &run->jobs->jobs[number];
-	struct active *active = &run->active[number];
-	uint32_t i;
+	return a->at_us != b->at_us ? a->at_us < b->at_us : a->job < b->job;
+}
 
-	for (i = 0; i < job->n_links; i++)
-		run->left[job->links[i]] -= rate;
-	if (rate > 0 && !active->has_begun) {
+void run_push(struct run *run, uint32_t number)
+{
+	struct due due = {.at_us = run->active[number].until_us, .job = number};
+	size_t at;
+
+	if (run->n_heap == run->heap_room) {
+		run->heap_room = 2 * run->heap_room + 64;
+		run->heap = xrealloc_array(run->heap, run->heap_room, sizeof *run->heap);
+	}
+	for (at = run->n_heap++; at > 0 && is_before(&due, &run->heap[(at - 1) / 2]); at = (at - 1) / 2)
+		run->heap[at] = run->heap[(at - 1) / 2];
+	run->heap[at] = due;
+}
+
+static void pop(struct run *run)
+{
+	struct due last = run->heap[--run->n_heap];
+	size_t at = 0, child;
+
+	while ((child = 2 * at + 1) < run->n_heap) {
+		if (child + 1 < run->n_heap && is_before(&run->heap[child + 1], &run->heap[child]))
+			child++;
+		if (!is_before(&run->heap[child], &last))
+			break;
+		run->heap[at] = run->heap[child];
+		at = child;
+	}
+	run->heap[at] = last;
+}
+
+/* What was sent since the rate was set. */
+static void settle_work(const struct run *run, struct active *active)
+{
+	uint64_t done = active->full_us == 0 ? WORK_WHOLE :
+		mul_div((uint64_t)(run->now_us - active->since_us), WORK_WHOLE, (uint64_t)active->full_us);
+
+	active->work_left = done >= (uint64_t)active->work_left ? 0 : active->work_left - (int64_t)done;
+	active->since_us = run->now_us;
+}
+
+/* From now on it sends at the rate that it holds. */
+static void flow(struct run *run, uint32_t number)
+{
+	struct active *active = &run->active[number];
+
+	if (!active->has_begun) {
 		int64_t begin = run->now_us - run->options->setup_ms * 1000;
 
 		active->has_begun = true;
+		active->since_us = run->now_us;
 		if (begin > run->out->start_us[number])
 			run->out->start_us[number] = begin;
 	}
-	if (rate != active->rate) {
-		note_rate(run, number, rate);
-		active->rate = rate;
-		active->full_us = rate > 0 ? full_time(job, rate) : 0;
-	}
-	active->until_us = rate == 0 ? INT64_MAX :
-		run->now_us + (int64_t)mul_div((uint64_t)active->full_us, (uint64_t)active->work_left, WORK_WHOLE) + 1;
+	note_rate(run, number, active->rate);
+	active->full_us = full_time(&run->jobs->jobs[number], active->rate);
+	active->until_us = run->now_us + (int64_t)mul_div((uint64_t)active->full_us, (uint64_t)active->work_left, WORK_WHOLE) + 1;
+	run_push(run, number);
 }
 
-/* Hands out the links to those that are ready, in the order of admission. */
-static void grant_all(struct run *run)
+static void leave_stage(struct run *run, uint32_t number)
 {
-	size_t i;
-	uint32_t k;
-
-	for (i = 0; i < run->n_flying; i++)
-		for (k = 0; k < run->jobs->jobs[run->flying[i]].n_links; k++) {
-			uint32_t link = run->jobs->jobs[run->flying[i]].links[k];
-
-			run->left[link] = run->jobs->model->capacities[link];
-		}
-	for (i = 0; i < run->n_flying; i++) {
-		const struct job *job = &run->jobs->jobs[run->flying[i]];
-		struct active *active = &run->active[run->flying[i]];
-		uint64_t rate = job->rate_bytes_per_s;
-
-		if (active->phase != PHASE_READY)
-			continue;
-		for (k = 0; k < job->n_links; k++)
-			rate = min_u64(rate, run->left[job->links[k]]);
-		grant(run, run->flying[i], is_worth(job, active, rate) ? rate : 0);
-	}
-}
-
-/* Counts places anew after an end: those behind move up, and links that changed are looked at for new moves. */
-static void count_places(struct run *run)
-{
-	size_t i;
-	uint32_t k;
-
-	for (i = 0; i < run->n_flying; i++)
-		for (k = 0; k < run->jobs->jobs[run->flying[i]].n_links; k++) {
-			uint32_t link = run->jobs->jobs[run->flying[i]].links[k];
-
-			run->spare[link] = run->jobs->model->capacities[link];
-			run->staged[link] = 0;
-		}
-	for (i = 0; i < run->n_flying; i++) {
-		uint32_t number = run->flying[i];
-		bool was_staged = run->active[number].is_staged;
-		uint64_t least = UINT64_MAX;
-		const struct job *job = &run->jobs->jobs[number];
-
-		if (run->active[number].phase == PHASE_FINISHING)
-			continue;
-		for (k = 0; k < job->n_links; k++)
-			least = min_u64(least, run->spare[job->links[k]]);
-		run->active[number].is_staged = least < job->rate_bytes_per_s;
-		for (k = 0; k < job->n_links; k++) {
-			run->spare[job->links[k]] -= min_u64(least, job->rate_bytes_per_s);
-			run->staged[job->links[k]] += run->active[number].is_staged ? 1 : 0;
-		}
-		if (was_staged && !run->active[number].is_staged)
-			run_touch(run, job);
-	}
-}
-
-static void release_links(struct run *run, const struct job *job)
-{
-	uint32_t i;
+	const struct job *job = &run->jobs->jobs[number];
+	uint32_t i, at;
 
 	for (i = 0; i < job->n_links; i++) {
-		run->spare[job->links[i]] = run->jobs->model->capacities[job->links[i]];
-		run->staged[job->links[i]] = 0;
+		uint32_t *list = &run->staged[job->links[i] * run->options->prestage];
+		uint32_t n = --run->n_staged[job->links[i]];
+
+		for (at = 0; list[at] != number; at++)
+			;
+		memmove(&list[at], &list[at + 1], (n - at) * sizeof *list);
 	}
 	run_touch(run, job);
+}
+
+/* Gives a pre-staged move what its links have left. */
+static void raise(struct run *run, uint32_t number)
+{
+	const struct job *job = &run->jobs->jobs[number];
+	struct active *active = &run->active[number];
+	uint64_t more = job->rate_bytes_per_s - active->rate;
+	uint32_t i;
+
+	for (i = 0; i < job->n_links; i++)
+		more = min_u64(more, run->left[job->links[i]]);
+	if (more == 0 || (active->phase == PHASE_SETUP && more < job->rate_bytes_per_s) ||
+		!is_worth(job, active, active->rate + more))
+		return;
+	if (active->has_begun)
+		settle_work(run, active);
+	active->rate += more;
+	for (i = 0; i < job->n_links; i++)
+		run->left[job->links[i]] -= more;
+	if (active->phase == PHASE_READY)
+		flow(run, number);
+	if (active->rate == job->rate_bytes_per_s)
+		leave_stage(run, number);
+}
+
+/* Those who run first, then in the order in which they were let in. */
+static bool is_raised_before(const struct run *run, uint32_t a, uint32_t b)
+{
+	const struct active *x = &run->active[a], *y = &run->active[b];
+
+	return x->has_begun != y->has_begun ? x->has_begun : x->admission < y->admission;
+}
+
+static void raise_touched(struct run *run)
+{
+	size_t n = 0, i, at;
+	uint32_t k;
+
+	for (i = 0; i < run->n_touched; i++)
+		for (k = 0; k < run->n_staged[run->touched[i]]; k++) {
+			uint32_t number = run->staged[run->touched[i] * run->options->prestage + k];
+
+			for (at = 0; at < n && run->candidates[at] != number; at++)
+				;
+			if (at < n)
+				continue;
+			for (at = n++; at > 0 && is_raised_before(run, number, run->candidates[at - 1]); at--)
+				run->candidates[at] = run->candidates[at - 1];
+			run->candidates[at] = number;
+		}
+	for (i = 0; i < n; i++)
+		raise(run, run->candidates[i]);
 }
 
 /* Counts ends without a gap: what a strict move waits for is everything before its own number. */
@@ -345,122 +390,131 @@ static void end_transfer(struct run *run, uint32_t number)
 	struct active *active = &run->active[number];
 	uint32_t k;
 
+	if (active->rate < job->rate_bytes_per_s)
+		leave_stage(run, number);
+	note_rate(run, number, 0);
+	for (k = 0; k < job->n_links; k++) {
+		run->left[job->links[k]] += active->rate;
+		run->load_us[job->links[k]] -= carry_us(job->best.bytes, run->jobs->model->capacities[job->links[k]]);
+	}
+	run_touch(run, job);
 	active->phase = PHASE_FINISHING;
 	active->until_us = run->now_us + run->options->finish_ms * 1000;
-	note_rate(run, number, 0);
-	release_links(run, job);
-	for (k = 0; k < job->n_links; k++)
-		run->load_us[job->links[k]] -= carry_us(job->best.bytes, run->jobs->model->capacities[job->links[k]]);
+	run_push(run, number);
 }
 
-/* Whatever is due now; true when links became free. */
-static bool settle_due(struct run *run)
+static void end_phase(struct run *run, uint32_t number)
 {
-	bool is_freed = false;
-	size_t i, kept = 0;
+	struct active *active = &run->active[number];
 
-	for (i = 0; i < run->n_flying; i++) {
-		uint32_t number = run->flying[i];
-		struct active *active = &run->active[number];
-
-		if (active->until_us <= run->now_us && active->phase == PHASE_READY) {
-			end_transfer(run, number);
-			is_freed = true;
-		}
-		if (active->until_us <= run->now_us && active->phase == PHASE_SETUP)
-			active->phase = PHASE_READY;
-		if (active->until_us <= run->now_us && active->phase == PHASE_FINISHING)
-			end_job(run, number);
+	switch (active->phase) {
+	case PHASE_SETUP:
+		active->phase = PHASE_READY;
+		active->until_us = INT64_MAX;
+		if (active->rate > 0)
+			flow(run, number);
 		else
-			run->flying[kept++] = number;
+			run_touch(run, &run->jobs->jobs[number]);
+		return;
+	case PHASE_READY:
+		end_transfer(run, number);
+		return;
+	case PHASE_FINISHING:
+		end_job(run, number);
+		run->n_flying--;
+		return;
+	case PHASE_WAITING:
+	case PHASE_ENDED:
+		break;
 	}
-	run->n_flying = kept;
-	return is_freed;
+	assert(false);
 }
 
-static int64_t next_event(const struct run *run)
+/* Everything that ends at the next moment at which something does. */
+static void settle_due(struct run *run)
 {
-	int64_t next = INT64_MAX;
-	size_t i;
+	run->now_us = run->heap[0].at_us;
+	while (run->n_heap > 0 && run->heap[0].at_us == run->now_us) {
+		struct due due = run->heap[0];
+		enum phase phase = run->active[due.job].phase;
 
-	for (i = 0; i < run->n_flying; i++)
-		if (run->active[run->flying[i]].until_us < next)
-			next = run->active[run->flying[i]].until_us;
-	return next;
+		pop(run);
+		if (phase != PHASE_ENDED && run->active[due.job].until_us == due.at_us)
+			end_phase(run, due.job);
+	}
 }
 
-static void advance(struct run *run, int64_t to_us)
+/* What the moves in flight on a link have sent of its load. */
+static int64_t sent_us(const struct run *run, uint32_t link)
 {
-	size_t i;
+	int64_t sent = 0;
+	size_t i, seen = 0;
 
-	for (i = 0; i < run->n_flying; i++) {
-		struct active *active = &run->active[run->flying[i]];
+	for (i = run->n_admitted; i > 0 && seen < run->n_flying;) {
+		uint32_t number = run->out->admitted[--i], k;
+		const struct job *job = &run->jobs->jobs[number];
+		const struct active *active = &run->active[number];
 		uint64_t done;
 
-		if (active->phase != PHASE_READY || active->rate == 0)
+		seen += active->phase != PHASE_ENDED;
+		if (active->phase != PHASE_READY || !active->has_begun)
 			continue;
-		done = active->full_us == 0 ? WORK_WHOLE :
-			mul_div((uint64_t)(to_us - run->now_us), WORK_WHOLE, (uint64_t)active->full_us);
-		active->work_left = done >= (uint64_t)active->work_left ? 0 : active->work_left - (int64_t)done;
+		for (k = 0; k < job->n_links && job->links[k] != link; k++)
+			;
+		if (k == job->n_links)
+			continue;
+		done = (uint64_t)(WORK_WHOLE - active->work_left) + (active->full_us == 0 ? 0 :
+			mul_div((uint64_t)(run->now_us - active->since_us), WORK_WHOLE, (uint64_t)active->full_us));
+		sent += (int64_t)mul_div((uint64_t)carry_us(job->best.bytes, run->jobs->model->capacities[link]), done, WORK_WHOLE);
 	}
-	run->now_us = to_us;
+	return sent;
 }
 
-/* A link that has just been freed of a move still has to carry all the others: parts of those in flight are sent already, so
- * they are left out. */
-static bool is_hopeless(const struct run *run, int64_t limit_us)
+/* A link that was just left by a move still has to carry all the others. Adds up by how much links will at least be late. */
+static bool is_hopeless(struct run *run, const struct goal *goal)
 {
-	size_t i, k;
+	int64_t enough_us = goal->enough_us - run->options->finish_ms * 1000;
+	size_t i;
 
-	if (run->now_us > limit_us)
-		return true;
 	for (i = 0; i < run->n_touched; i++) {
 		uint32_t link = run->touched[i];
-		int64_t load = run->load_us[link];
+		int64_t late = run->now_us + run->load_us[link] - enough_us;
 
-		if (run->now_us + load <= limit_us)
+		if (late <= run->excess_us[link])
 			continue;
-		for (k = 0; k < run->n_flying && run->now_us + load > limit_us; k++) {
-			const struct job *job = &run->jobs->jobs[run->flying[k]];
-			uint32_t at;
-
-			if (run->active[run->flying[k]].phase != PHASE_READY)
-				continue;
-			for (at = 0; at < job->n_links; at++)
-				if (job->links[at] == link)
-					load -= (int64_t)mul_div((uint64_t)carry_us(job->best.bytes, run->jobs->model->capacities[link]),
-						(uint64_t)(WORK_WHOLE - run->active[run->flying[k]].work_left), WORK_WHOLE);
-		}
-		if (run->now_us + load > limit_us)
-			return true;
+		late -= sent_us(run, link);
+		if (late <= run->excess_us[link])
+			continue;
+		run->total_excess_us += late - run->excess_us[link];
+		run->excess_us[link] = late;
 	}
-	return false;
+	return run->total_excess_us > goal->excess_limit_us;
 }
 
-bool schedule_run(const struct jobs *jobs, const uint32_t *order, enum room_mode mode, int64_t limit_us,
-	struct schedule *ret_schedule)
+bool schedule_run(const struct jobs *jobs, const uint32_t *order, enum room_mode mode, enum choice choice,
+	const struct goal *goal, struct schedule *ret_schedule)
 {
-	struct run run = {.jobs = jobs, .options = &jobs->model->options, .order = order, .mode = mode, .out = ret_schedule};
+	struct run run = {.jobs = jobs, .options = &jobs->model->options, .order = order, .mode = mode, .choice = choice,
+		.out = ret_schedule};
 	bool is_whole;
 
-	ret_schedule->makespan_us = ret_schedule->sum_end_us = 0;
+	ret_schedule->makespan_us = ret_schedule->sum_end_us = ret_schedule->excess_us = 0;
 	ret_schedule->n_steps = 0;
 	if (jobs->n == 0)
 		return true;
 	run_init(&run);
 	run_admit(&run);
-	while (run.n_flying > 0) {
-		grant_all(&run);
-		advance(&run, next_event(&run));
-		if (settle_due(&run))
-			count_places(&run);
-		if (limit_us < INT64_MAX && is_hopeless(&run, limit_us))
+	while (run.n_heap > 0) {
+		settle_due(&run);
+		raise_touched(&run);
+		if (is_hopeless(&run, goal))
 			break;
 		run_admit(&run);
 		if (run.n_flying == 0)
 			run_admit_all(&run);
 	}
 	is_whole = run.n_admitted == jobs->n && run.n_flying == 0;
+	ret_schedule->excess_us = run.total_excess_us;
 	run_clear(&run);
 	return is_whole;
 }

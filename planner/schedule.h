@@ -40,6 +40,7 @@ struct schedule {
 	uint32_t *after;   /* the departure that made its room; INDEX_NONE = there was room before */
 	int64_t makespan_us;
 	int64_t sum_end_us;
+	int64_t excess_us; /* by how much links end later than would be enough, all together */
 	struct rate_step *steps; /* by job */
 	size_t n_steps;
 	size_t steps_room;
@@ -51,11 +52,22 @@ enum room_mode {
 	ROOM_BY_SEQUENCE, /* tight moves in the feasible order: never a circle, seldom fast */
 };
 
+enum choice {
+	CHOICE_BY_ORDER,
+	CHOICE_BY_LOAD, /* the move whose busiest link has most to carry yet; the order breaks ties */
+};
+
+/* A run is given up when its excess is over the limit. */
+struct goal {
+	int64_t enough_us;
+	int64_t excess_limit_us;
+};
+
 struct schedule *schedule_new(size_t n);
 void schedule_free(struct schedule *schedule);
 /* order: a permutation of the jobs. False when the moves came to wait for each other, or when it became plain that the
- * makespan would be over limit_us; the schedule is then of no use. */
-bool schedule_run(const struct jobs *jobs, const uint32_t *order, enum room_mode mode, int64_t limit_us,
-	struct schedule *ret_schedule);
+ * goal is missed; the schedule is then of no use. */
+bool schedule_run(const struct jobs *jobs, const uint32_t *order, enum room_mode mode, enum choice choice,
+	const struct goal *goal, struct schedule *ret_schedule);
 
 #endif

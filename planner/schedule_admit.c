@@ -107,26 +107,25 @@ void run_count_flight(struct run *run, uint32_t number, uint32_t by)
 		run->rule_flights[model->guest_rules[guest->first_rule + i]] += by;
 }
 
-/* Takes a place on the links. False when neither the rate nor a pre-stage place is free. */
+/* Takes a place on the links: the full rate, or a place among the pre-staged. False when neither is free. */
 static bool take_links(struct run *run, uint32_t number)
 {
 	const struct job *job = &run->jobs->jobs[number];
-	uint64_t least = UINT64_MAX;
-	bool has_place = true;
+	bool has_rate = true, has_place = true;
 	uint32_t i;
 
 	for (i = 0; i < job->n_links; i++) {
-		least = min_u64(least, run->spare[job->links[i]]);
-		has_place = has_place && run->staged[job->links[i]] < run->options->prestage;
+		has_rate = has_rate && run->left[job->links[i]] >= job->rate_bytes_per_s;
+		has_place = has_place && run->n_staged[job->links[i]] < run->options->prestage;
 	}
-	if (least < job->rate_bytes_per_s && !has_place)
+	if (!has_rate && !has_place)
 		return false;
-	run->active[number].is_staged = least < job->rate_bytes_per_s;
-	for (i = 0; i < job->n_links; i++) {
-		if (run->active[number].is_staged)
-			run->staged[job->links[i]]++;
-		run->spare[job->links[i]] -= min_u64(least, job->rate_bytes_per_s);
-	}
+	run->active[number].rate = has_rate ? job->rate_bytes_per_s : 0;
+	for (i = 0; i < job->n_links; i++)
+		if (has_rate)
+			run->left[job->links[i]] -= job->rate_bytes_per_s;
+		else
+			run->staged[job->links[i] * run->options->prestage + run->n_staged[job->links[i]]++] = number;
 	return true;
 }
 
@@ -156,8 +155,10 @@ static void leave_queues(struct run *run, const struct job *job)
 {
 	uint32_t i;
 
-	for (i = 0; i < job->n_links; i++)
+	for (i = 0; i < job->n_links; i++) {
 		run->queues[job->links[i]].n_gone++;
+		run->waiting_us[job->links[i]] -= carry_us(job->best.bytes, run->jobs->model->capacities[job->links[i]]);
+	}
 	run->queues[run->jobs->model->n_links].n_gone++;
 }
 
@@ -171,7 +172,9 @@ static bool try_admit(struct run *run, uint32_t number)
 	active->phase = PHASE_SETUP;
 	active->work_left = WORK_WHOLE;
 	active->until_us = run->now_us + run->options->setup_ms * 1000;
-	run->flying[run->n_flying++] = number;
+	active->admission = (uint32_t)run->n_admitted;
+	run_push(run, number);
+	run->n_flying++;
 	run->out->admitted[run->n_admitted++] = number;
 	run->out->start_us[number] = run->now_us;
 	run_count_flight(run, number, 1);
@@ -184,7 +187,7 @@ static bool try_admit(struct run *run, uint32_t number)
 
 static bool link_is_closed(const struct run *run, uint32_t link)
 {
-	return run->staged[link] >= run->options->prestage && run->spare[link] <= run->jobs->model->capacities[link] / 64;
+	return run->n_staged[link] >= run->options->prestage && run->left[link] <= run->jobs->model->capacities[link] / 64;
 }
 
 static void compact(struct run *run, struct queue *queue)
@@ -276,11 +279,74 @@ static void admit_touched(struct run *run)
 	}
 }
 
+/* Seconds that its links have to carry for moves that wait, the busiest first. */
+static void waiting_loads(const struct run *run, const struct job *job, int64_t *ret_loads)
+{
+	uint32_t i, at;
+
+	for (i = 0; i < MODEL_LINKS_MAX; i++) {
+		int64_t load = i < job->n_links ? run->waiting_us[job->links[i]] : 0;
+
+		for (at = i; at > 0 && ret_loads[at - 1] < load; at--)
+			ret_loads[at] = ret_loads[at - 1];
+		ret_loads[at] = load;
+	}
+}
+
+/* Its busiest link decides, then the next busiest: on an uplink that all must pass, the hosts behind it. Priority and hopeless
+ * cases stand as in every order. */
+static bool goes_before(const struct run *run, uint32_t a, uint32_t b)
+{
+	const struct job *x = &run->jobs->jobs[a], *y = &run->jobs->jobs[b];
+	int64_t loads_x[MODEL_LINKS_MAX], loads_y[MODEL_LINKS_MAX];
+	uint32_t i;
+
+	if (x->priority != y->priority)
+		return x->priority > y->priority;
+	if (x->best.converges != y->best.converges)
+		return x->best.converges;
+	waiting_loads(run, x, loads_x);
+	waiting_loads(run, y, loads_y);
+	for (i = 0; i < MODEL_LINKS_MAX; i++)
+		if (loads_x[i] != loads_y[i])
+			return loads_x[i] > loads_y[i];
+	return run->position[a] < run->position[b];
+}
+
+static void admit_by_load(struct run *run)
+{
+	struct queue *all = &run->queues[run->jobs->model->n_links];
+	size_t n = 0, i;
+
+	compact(run, all);
+	for (i = 0; i < all->n; i++)
+		if (run->active[all->jobs[i]].phase == PHASE_WAITING && !is_shut_out(run, &run->jobs->jobs[all->jobs[i]]))
+			run->candidates[n++] = all->jobs[i];
+	while (n > 0) {
+		size_t best = INDEX_NONE, kept = 0;
+
+		for (i = 0; i < n; i++) {
+			if (is_shut_out(run, &run->jobs->jobs[run->candidates[i]]))
+				continue;
+			if (best == INDEX_NONE || goes_before(run, run->candidates[i], run->candidates[best]))
+				best = kept;
+			run->candidates[kept++] = run->candidates[i];
+		}
+		n = kept;
+		if (best == INDEX_NONE)
+			return;
+		try_admit(run, run->candidates[best]);
+		run->candidates[best] = run->candidates[--n];
+	}
+}
+
 void run_admit(struct run *run)
 {
 	size_t i;
 
-	if (run->n_touched > 0 || run->n_admitted == 0) {
+	if (run->choice == CHOICE_BY_LOAD)
+		admit_by_load(run);
+	else if (run->n_touched > 0 || run->n_admitted == 0) {
 		if (run->is_global || run->n_admitted == 0 || run->n_touched > QUEUES_MERGED)
 			run_admit_all(run);
 		else

@@ -10,12 +10,12 @@ enum phase { PHASE_WAITING, PHASE_SETUP, PHASE_READY, PHASE_FINISHING, PHASE_END
 
 struct active {
 	enum phase phase;
-	bool is_staged;      /* admitted without its full rate being free */
 	bool has_begun;
-	uint64_t rate;       /* granted now */
+	uint32_t admission;  /* how many were let in before */
+	uint64_t rate;       /* held on its links; flows once it has begun */
 	int64_t full_us;     /* time of the whole move at that rate */
-	int64_t work_left;
-	int64_t until_us;    /* end of setup or of finishing; of the transfer as things stand */
+	int64_t work_left, since_us;
+	int64_t until_us;    /* when its phase ends, as things stand */
 };
 
 /* Waiting jobs in order; those let in meanwhile are dropped when they are more than half. */
@@ -24,20 +24,31 @@ struct queue {
 	uint32_t n, n_gone;
 };
 
+struct due {
+	int64_t at_us;
+	uint32_t job;
+};
+
 struct run {
 	const struct jobs *jobs;
 	const struct plan_options *options;
 	const uint32_t *order;
 	enum room_mode mode;
+	enum choice choice;
 	struct schedule *out;
 	struct active *active;   /* per job */
 	uint32_t *position;      /* of each job in order */
-	uint32_t *flying;        /* jobs let in and not ended, in that order */
+	struct due *heap;        /* what ends when; entries that no longer hold are passed over */
+	size_t n_heap, heap_room;
 	size_t n_flying, n_admitted;
-	uint64_t *spare;         /* per link, all let in counted at full rate */
-	uint32_t *staged;        /* per link */
-	uint64_t *left;          /* per link, while rates are handed out */
+	uint64_t *left;          /* per link: rate that nobody holds */
+	uint32_t *staged;        /* per link: jobs let in without their full rate, at most `prestage` */
+	uint32_t *n_staged;      /* per link */
 	int64_t *load_us;        /* per link: what is not sent yet, at the link's rate */
+	int64_t *waiting_us;     /* per link: of those not let in yet */
+	int64_t *excess_us;      /* per link: by how much it will at least be late */
+	int64_t total_excess_us;
+	uint32_t *candidates;    /* while one is chosen by load, or raised */
 	uint32_t *queued;        /* storage of all queues */
 	struct queue *queues;    /* per link; the last one holds all */
 	bool *is_touched;
@@ -62,6 +73,8 @@ void run_count_flight(struct run *run, uint32_t number, uint32_t by);
 /* Lets in whoever may begin on the links that were touched. */
 void run_admit(struct run *run);
 void run_admit_all(struct run *run);
+/* Something of the job ends then. */
+void run_push(struct run *run, uint32_t number);
 /* Whether something reaches across links. */
 bool run_needs_global(const struct run *run);
 

@@ -18,7 +18,8 @@ enum start_order { ORDER_BOTTLENECK, ORDER_LONGEST, ORDER_SUM, ORDER_AS_GIVEN, O
 enum {
 	CLOSE_ENOUGH_MILLI = 1002,
 	MANY_MOVES = 4000, /* a plan at once has no time for more than one order of so many */
-	LATE_DRAWS = 3,
+	PATH_MAX_STEPS = 256, /* back from a late end; a longer way has enough places to change */
+	CAUSE_US = 4,         /* times are whole microseconds */
 };
 
 struct key {
@@ -148,11 +149,25 @@ static void make_order(const struct jobs *jobs, enum start_order rule, uint32_t 
 	free(loads);
 }
 
-/* The makespan decides, then the mean time to completion. */
-static bool is_better(const struct schedule *a, const struct schedule *b)
-{
-	return a->makespan_us != b->makespan_us ? a->makespan_us < b->makespan_us : a->sum_end_us <= b->sum_end_us;
-}
+struct search {
+	const struct jobs *jobs;
+	enum room_mode mode;
+	struct schedule *now, *trial;
+	uint32_t *order;       /* of the schedule from which changes start */
+	uint32_t *trial_order;
+	uint32_t *best_order;  /* of the shortest that was seen */
+	int64_t best_makespan_us, best_sum_us;
+	uint32_t *by_link, *link_first; /* jobs of each link */
+	struct step_back *path;
+	bool has_any;
+	uint64_t state;
+	struct goal goal;
+};
+
+/* A move and the one whose end let it begin. */
+struct step_back {
+	uint32_t job, cause;
+};
 
 static uint64_t draw(uint64_t *state)
 {
@@ -169,36 +184,100 @@ static bool are_equals(const struct jobs *jobs, uint32_t a, uint32_t b)
 		jobs->jobs[a].best.converges == jobs->jobs[b].best.converges;
 }
 
-struct search {
-	const struct jobs *jobs;
-	enum room_mode mode;
-	struct schedule *best, *trial;
-	uint32_t *order;      /* of the best */
-	uint32_t *trial_order;
-	bool has_best;
-	uint64_t state;
-	int64_t enough_us;    /* a makespan that need not be improved */
-};
+static void remember(struct search *search)
+{
+	const struct schedule *now = search->now;
 
-/* Runs the trial order; true when its schedule became the best. */
-static bool evaluate(struct search *search, int64_t limit_us)
+	if (now->makespan_us > search->best_makespan_us ||
+		(now->makespan_us == search->best_makespan_us && now->sum_end_us >= search->best_sum_us))
+		return;
+	search->best_makespan_us = now->makespan_us;
+	search->best_sum_us = now->sum_end_us;
+	memcpy(search->best_order, search->order, search->jobs->n * sizeof *search->order);
+}
+
+/* Runs the trial order and goes on from it when it is no worse. The order in which moves were let in makes the same schedule
+ * as the order asked for, and changes to it have their effect where they are made. */
+static bool evaluate(struct search *search, enum choice choice)
 {
 	struct schedule *swap = search->trial;
 
-	if (!schedule_run(search->jobs, search->trial_order, search->mode, limit_us, search->trial))
+	search->goal.excess_limit_us = search->has_any ? search->now->excess_us : INT64_MAX;
+	if (!schedule_run(search->jobs, search->trial_order, search->mode, choice, &search->goal, search->trial))
 		return false;
-	if (search->has_best && !is_better(search->trial, search->best))
-		return false;
-	search->trial = search->best;
-	search->best = swap;
-	search->has_best = true;
-	memcpy(search->order, search->trial_order, search->jobs->n * sizeof *search->order);
+	search->trial = search->now;
+	search->now = swap;
+	search->has_any = true;
+	memcpy(search->order, search->now->admitted, search->jobs->n * sizeof *search->order);
+	remember(search);
 	return true;
 }
 
 static bool is_done(const struct search *search)
 {
-	return search->has_best && search->best->makespan_us <= search->enough_us;
+	return search->has_any && search->best_makespan_us <= search->goal.enough_us;
+}
+
+static void list_by_link(struct search *search)
+{
+	const struct jobs *jobs = search->jobs;
+	size_t n_links = jobs->model->n_links, i;
+	uint32_t k;
+
+	search->link_first = xcalloc(n_links + 2, sizeof *search->link_first);
+	for (i = 0; i < jobs->n; i++)
+		for (k = 0; k < jobs->jobs[i].n_links; k++)
+			search->link_first[jobs->jobs[i].links[k] + 2]++;
+	for (i = 0; i < n_links; i++)
+		search->link_first[i + 2] += search->link_first[i + 1];
+	search->by_link = xcalloc(search->link_first[n_links + 1], sizeof *search->by_link);
+	for (i = 0; i < jobs->n; i++)
+		for (k = 0; k < jobs->jobs[i].n_links; k++)
+			search->by_link[search->link_first[jobs->jobs[i].links[k] + 1]++] = (uint32_t)i;
+}
+
+/* One of those whose transfer, or whose end, came when this one began; INDEX_NONE when it had not to wait. */
+static uint32_t find_cause(struct search *search, uint32_t number)
+{
+	const struct plan_options *options = &search->jobs->model->options;
+	const struct job *job = &search->jobs->jobs[number];
+	int64_t begin = search->now->start_us[number] + options->setup_ms * 1000;
+	uint32_t found = INDEX_NONE, n = 0, i, at;
+
+	if (search->now->start_us[number] <= 0)
+		return INDEX_NONE;
+	for (i = 0; i < job->n_links; i++)
+		for (at = search->link_first[job->links[i]]; at < search->link_first[job->links[i] + 1]; at++) {
+			uint32_t other = search->by_link[at];
+			int64_t end = search->now->end_us[other] - options->finish_ms * 1000;
+
+			if (other == number || end > begin || end < begin - options->setup_ms * 1000 - CAUSE_US)
+				continue;
+			if (draw(&search->state) % ++n == 0)
+				found = other;
+		}
+	if (found == INDEX_NONE && search->now->after[number] != INDEX_NONE)
+		found = search->now->after[number];
+	return found;
+}
+
+static uint32_t draw_late(struct search *search)
+{
+	uint32_t found = INDEX_NONE, n = 0, i;
+
+	for (i = 0; i < search->jobs->n; i++)
+		if (search->now->end_us[i] > search->goal.enough_us && draw(&search->state) % ++n == 0)
+			found = i;
+	return found;
+}
+
+static size_t place_of(const struct search *search, uint32_t number)
+{
+	size_t i;
+
+	for (i = 0; search->order[i] != number; i++)
+		;
+	return i;
 }
 
 static void insert(uint32_t *order, size_t from, size_t to)
@@ -212,42 +291,45 @@ static void insert(uint32_t *order, size_t from, size_t to)
 	order[to] = moved;
 }
 
-/* Somebody who ends late: the latest of a few drawn ones. */
-static size_t draw_late(struct search *search)
+/* Goes back from somebody who ends late, from cause to cause, and lets one of them on the way go before its cause. */
+static bool change_critical(struct search *search)
 {
-	size_t n = search->jobs->n, late = (size_t)(draw(&search->state) % n);
-	int i;
+	uint32_t number = draw_late(search);
+	size_t n = 0, from, to;
+	struct step_back *step;
 
-	for (i = 0; i < LATE_DRAWS; i++) {
-		size_t other = (size_t)(draw(&search->state) % n);
+	while (number != INDEX_NONE && n < PATH_MAX_STEPS) {
+		uint32_t cause = find_cause(search, number);
 
-		if (search->best->end_us[search->order[other]] > search->best->end_us[search->order[late]])
-			late = other;
+		if (cause != INDEX_NONE)
+			search->path[n++] = (struct step_back){.job = number, .cause = cause};
+		number = cause;
 	}
-	return late;
+	if (n == 0)
+		return false;
+	step = &search->path[draw(&search->state) % n];
+	from = place_of(search, step->job);
+	to = place_of(search, step->cause);
+	if (to >= from || !are_equals(search->jobs, step->job, step->cause))
+		return false;
+	insert(search->trial_order, from, to);
+	return true;
 }
 
-/* One change of the best order: a late move goes before, or any two change places. False when they are not equals, so that
- * classes keep their order. */
-static bool change(struct search *search)
+/* Any move to any place, or two change places. False when they are not equals, so that classes keep their order. */
+static bool change_any(struct search *search)
 {
-	const struct jobs *jobs = search->jobs;
-	uint64_t kind = draw(&search->state) % 4;
-	size_t from = kind < 2 ? draw_late(search) : (size_t)(draw(&search->state) % jobs->n);
-	size_t to = (size_t)(draw(&search->state) % (kind < 2 ? from + 1 : jobs->n));
-	uint32_t *order = search->trial_order;
+	size_t n = search->jobs->n, from = (size_t)(draw(&search->state) % n), to = (size_t)(draw(&search->state) % n);
+	uint32_t *order = search->trial_order, moved = order[from];
 
-	memcpy(order, search->order, jobs->n * sizeof *order);
-	if (from == to || !are_equals(jobs, order[from], order[to]))
+	if (from == to || !are_equals(search->jobs, order[from], order[to]))
 		return false;
-	if (kind == 3) {
-		uint32_t moved = order[from];
-
-		order[from] = order[to];
-		order[to] = moved;
+	if (draw(&search->state) % 2 == 0) {
+		insert(order, from, to);
 		return true;
 	}
-	insert(order, from, to);
+	order[from] = order[to];
+	order[to] = moved;
 	return true;
 }
 
@@ -255,43 +337,61 @@ static void improve(struct search *search)
 {
 	uint32_t done;
 
-	for (done = 0; done < search->jobs->model->options.search_evaluations && !is_done(search); done++)
-		if (change(search))
-			evaluate(search, search->best->makespan_us);
+	list_by_link(search);
+	search->path = xcalloc(PATH_MAX_STEPS, sizeof *search->path);
+	for (done = 0; done < search->jobs->model->options.search_evaluations && !is_done(search); done++) {
+		memcpy(search->trial_order, search->order, search->jobs->n * sizeof *search->order);
+		if (draw(&search->state) % 4 != 0 ? change_critical(search) : change_any(search))
+			evaluate(search, CHOICE_BY_ORDER);
+	}
+	free(search->path);
+	free(search->by_link);
+	free(search->link_first);
 }
 
-static void try_start_orders(struct search *search, uint64_t evaluations)
+static void try_start_orders(struct search *search)
 {
+	size_t n = search->jobs->n;
 	int rule;
 
+	if (n <= MANY_MOVES) {
+		make_order(search->jobs, ORDER_LONGEST, search->trial_order);
+		evaluate(search, CHOICE_BY_LOAD);
+	}
 	for (rule = 0; rule < ORDER_COUNT && !is_done(search); rule++) {
-		if (search->has_best && evaluations == 0 && rule > 0 && search->jobs->n > MANY_MOVES)
+		if (search->has_any && n > MANY_MOVES)
 			return;
 		make_order(search->jobs, (enum start_order)rule, search->trial_order);
-		evaluate(search, search->has_best ? search->best->makespan_us : INT64_MAX);
+		evaluate(search, CHOICE_BY_ORDER);
 	}
 }
 
 struct schedule *search_schedule(const struct jobs *jobs, int64_t lower_bound_us)
 {
 	struct search search = {
-		.jobs = jobs, .mode = ROOM_AS_FOUND, .best = schedule_new(jobs->n), .trial = schedule_new(jobs->n),
-		.state = jobs->model->options.seed,
-		.enough_us = (int64_t)mul_div((uint64_t)lower_bound_us, CLOSE_ENOUGH_MILLI, 1000),
+		.jobs = jobs, .mode = ROOM_AS_FOUND, .now = schedule_new(jobs->n), .trial = schedule_new(jobs->n),
+		.state = jobs->model->options.seed, .best_makespan_us = INT64_MAX,
+		.goal.enough_us = (int64_t)mul_div((uint64_t)lower_bound_us, CLOSE_ENOUGH_MILLI, 1000),
 	};
 
 	if (jobs->n > 0) {
-		search.order = xcalloc(2 * jobs->n, sizeof *search.order);
+		search.order = xcalloc(3 * jobs->n, sizeof *search.order);
 		search.trial_order = search.order + jobs->n;
-		try_start_orders(&search, jobs->model->options.search_evaluations);
-		if (!search.has_best) {
+		search.best_order = search.trial_order + jobs->n;
+		try_start_orders(&search);
+		if (!search.has_any) {
 			search.mode = ROOM_BY_SEQUENCE;
-			try_start_orders(&search, jobs->model->options.search_evaluations);
+			try_start_orders(&search);
 		}
-		assert(search.has_best);
+		assert(search.has_any);
 		improve(&search);
+		if (search.now->makespan_us != search.best_makespan_us || search.now->sum_end_us != search.best_sum_us) {
+			memcpy(search.trial_order, search.best_order, jobs->n * sizeof *search.order);
+			search.has_any = false;
+			evaluate(&search, CHOICE_BY_ORDER);
+		}
 		free(search.order);
 	}
 	schedule_free(search.trial);
-	return search.best;
+	return search.now;
 }

@@ -108,15 +108,18 @@ static bool is_valid(const struct corpus *corpus, const struct plan *plan, const
 	return false;
 }
 
-/* How many evaluations fit the budget. */
+/* How many evaluations fit the budget: more and more are tried, as the first ones may be quicker or slower than most. */
 static uint32_t affordable(const struct corpus *corpus, struct plan_options options, double first_ms, double budget_ms)
 {
-	double ms;
+	double ms = 0;
 
-	options.search_evaluations = CALIBRATION;
-	plan_free(make_plan(corpus, &options, &ms));
-	ms = (ms - first_ms) / CALIBRATION;
-	ms = budget_ms / (ms < 0.005 ? 0.005 : ms);
+	for (options.search_evaluations = CALIBRATION;; options.search_evaluations *= 4) {
+		plan_free(make_plan(corpus, &options, &ms));
+		ms -= first_ms;
+		if (ms > budget_ms / 10 || options.search_evaluations > 1u << 24)
+			break;
+	}
+	ms = budget_ms * options.search_evaluations / (ms < 1 ? 1 : ms);
 	return ms > 1e9 ? 1000000000 : (uint32_t)ms;
 }
 
