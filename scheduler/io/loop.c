@@ -21,6 +21,9 @@ enum {
 	RETRY_FIRST_MS = 100,
 	RETRY_LAST_MS = 5000,
 	STORE_PATIENCE_MS = 60000,
+	/* After a stop, how long hosts that do not answer are asked where guests run. Leaving then is safe: such a
+	 * move is durable and is asked about again at the next start. */
+	UNKNOWN_PATIENCE_MS = 15000,
 };
 
 struct queued_reply {
@@ -55,6 +58,7 @@ struct loop {
 	bool is_commit_pending, is_ready, ends_when_quiet, stop_is_due;
 	int64_t retry_delay_ms;     /* real time */
 	uint64_t trouble_ns;        /* when the commit failed first */
+	uint64_t stop_ns;           /* when the signal came */
 	bool has_failed;
 	struct error failure;
 	struct queued_reply *first, **last;
@@ -187,6 +191,31 @@ static void arm(struct loop *loop)
 	uv_timer_start(&loop->timer, on_timer, (uint64_t)delay, 0);
 }
 
+/* True when whatever is unfinished has not begun or waits for hosts that do not answer. */
+static bool only_waits(const struct engine *engine)
+{
+	size_t i;
+
+	for (i = 0; i < engine_n_moves(engine); i++) {
+		enum move_state state = engine_move(engine, i)->state;
+
+		if (move_state_is_started(state) && state != MOVE_UNKNOWN)
+			return false;
+	}
+	return true;
+}
+
+static bool may_leave(const struct loop *loop)
+{
+	const struct engine *engine = loop->turn.engine;
+
+	if (!loop->is_stopped && !loop->ends_when_quiet)
+		return false;
+	if (engine_is_quiet(engine))
+		return true;
+	return loop->is_stopped && (int64_t)((uv_hrtime() - loop->stop_ns) / 1000000) >= UNKNOWN_PATIENCE_MS && only_waits(engine);
+}
+
 /* Called with nothing of the engine on the stack: what may end or begin now. */
 static void after_turns(struct loop *loop)
 {
@@ -205,8 +234,7 @@ static void after_turns(struct loop *loop)
 	}
 	if (loop->is_commit_pending)
 		return;
-	if (engine_is_idle(loop->turn.engine) ||
-		((loop->is_stopped || loop->ends_when_quiet) && engine_is_quiet(loop->turn.engine)))
+	if (engine_is_idle(loop->turn.engine) || may_leave(loop))
 		uv_stop(&loop->uv);
 }
 
@@ -327,6 +355,7 @@ static void on_tick(uv_timer_t *handle)
 
 	if (loop->run != NULL && loop->run->on_tick != NULL)
 		loop->run->on_tick(loop->run->self);
+	after_turns(loop);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -337,6 +366,7 @@ static void on_signal(uv_signal_t *handle, int number)
 	if (loop->is_stopped)
 		return;
 	loop->is_stopped = true;
+	loop->stop_ns = uv_hrtime();
 	if (loop->run == NULL) {
 		uv_stop(&loop->uv);
 		return;

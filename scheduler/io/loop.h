@@ -8,7 +8,8 @@
  * engine and world see the same time.
  *
  * Signals: SIGINT and SIGTERM are caught only inside loop_gather and loop_run. There they stop the start
- * of further moves; what runs ends. A second one changes nothing.
+ * of further moves; what runs ends, and hosts that do not answer are waited for only a short while. A second one changes
+ * nothing.
  */
 #ifndef DROVER_LOOP_H
 #define DROVER_LOOP_H
