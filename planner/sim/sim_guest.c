@@ -259,19 +259,22 @@ void sim_do_destroy(struct sim *sim, struct sim_op *op)
 	}
 }
 
+/* A copy that only waits for its resume counts as lost too: whether it may run is for the manager to say, and
+ * "rather not" is a right answer. */
 void sim_guest_after_loss(struct sim *sim, uint32_t guest)
 {
 	struct sim_guest *g = &sim->guests[guest];
-	struct sim_copy *copy;
+	struct sim_copy *copy = sim_guest_main_copy(sim, guest);
 
-	if (sim_guest_main_copy(sim, guest) != NULL || (!g->was_running && !g->was_paused))
+	if (!g->was_running && !g->was_paused)
 		return;
-	for (copy = g->copies; copy != NULL; copy = copy->next_of_guest) {
-		if (sim_copy_is_active(copy) && !copy->is_incoming) {
-			sim_copy_takes_over(sim, copy);
-			sim_guest_verify(sim, guest);
-			return;
-		}
+	for (copy = copy != NULL ? copy : g->copies; copy != NULL; copy = copy->next_of_guest) {
+		if (!sim_copy_is_active(copy) || copy->is_incoming || copy->version < g->version)
+			continue;
+		sim_copy_takes_over(sim, copy);
+		sim_guest_verify(sim, guest);
+		g->is_ended = g->was_running && copy->presence != HV_RUNNING;
+		return;
 	}
 	g->is_ended = true;
 }

@@ -137,6 +137,13 @@ void sim_host_dies(struct sim *sim, uint32_t host)
 	detect_at(sim, host, sim_us(sim->options.keepalive_ms));
 }
 
+static bool runs_somewhere(const struct sim *sim, uint32_t guest)
+{
+	const struct sim_copy *copy = sim_guest_main_copy(sim, guest);
+
+	return copy != NULL && copy->presence == HV_RUNNING;
+}
+
 /* It boots: everything that is defined to start does so, a stale definition too. */
 static void boot(struct sim *sim, uint32_t host)
 {
@@ -147,7 +154,8 @@ static void boot(struct sim *sim, uint32_t host)
 
 		if (copy->presence != HV_SHUTOFF || !copy->is_persistent || !copy->has_autostart || guest->migration != NULL)
 			continue;
-		if (sim_guest_main_copy(sim, copy->guest) != NULL)
+		/* A copy that was handed over and never ran is not the guest any more once this one has booted. */
+		if (runs_somewhere(sim, copy->guest))
 			guest->may_run_twice = true;
 		else
 			sim_copy_takes_over(sim, copy);

@@ -94,7 +94,8 @@ struct move {
 
 	struct reconcile reconcile;
 	bool is_target_finished, is_source_finished; /* CLEANUP */
-	bool is_undoing, are_volumes_removed, is_tag_cleared; /* the attempt is being taken back */
+	bool is_handover_void;      /* the source was seen running since: the copy handed over must never run */
+	bool is_undoing, are_volumes_removed, is_tag_cleared, is_undefined; /* the attempt is being taken back */
 	uint32_t cleanup_tries;
 	int64_t cleanup_ms;         /* when to try again; TIME_NEVER = an answer is awaited */
 	uint32_t fix_tries;         /* repairs tried in reconcile */

@@ -68,8 +68,20 @@ static void send_undo(struct engine *engine, struct move *move)
 		request->disks = move->record.disks;
 		request->n_disks = move->record.n_disks;
 	}
+	if (!move->is_undefined && move->pending[HV_FINISH_SOURCE] == 0)
+		move_request(engine, move, HV_FINISH_SOURCE, SIDE_TARGET); /* of the copy there: no disks, only its definition */
 	if (!move->is_tag_cleared && move->pending[HV_CLEAR_TAG] == 0)
 		move_request(engine, move, HV_CLEAR_TAG, SIDE_SOURCE);
+}
+
+/* A copy that got as far as Finish was made persistent; ended, it leaves a definition that would keep the guest from
+ * ever moving there and could be started by mistake. The preflight saw none, so it is of this move. */
+static bool has_left_definition(const struct move *move)
+{
+	const struct sighting *target = &move->reconcile.sides[SIDE_TARGET];
+
+	return move->record.epoch > 0 && target->is_answered && !target->is_unreachable &&
+		target->where.presence == HV_SHUTOFF && !target->where.shutoff_by_migration;
 }
 
 void finish_not_moved(struct engine *engine, struct move *move)
@@ -77,6 +89,7 @@ void finish_not_moved(struct engine *engine, struct move *move)
 	move->is_undoing = true;
 	move->are_volumes_removed = !has_created(move);
 	move->is_tag_cleared = false;
+	move->is_undefined = !has_left_definition(move);
 	move->cleanup_tries = 0;
 	bandwidth_release(engine, move);
 	send_undo(engine, move);
@@ -107,9 +120,11 @@ static void undo_reply(struct engine *engine, struct move *move, const struct hv
 {
 	if (reply->kind == HV_REMOVE_VOLUMES)
 		move->are_volumes_removed = step_over(engine, move, reply, "volumes on the target could not be removed");
+	else if (reply->kind == HV_FINISH_SOURCE)
+		move->is_undefined = step_over(engine, move, reply, "its definition on the target could not be removed");
 	else
 		move->is_tag_cleared = step_over(engine, move, reply, "its tag on the source could not be removed");
-	if (move->are_volumes_removed && move->is_tag_cleared) {
+	if (move->are_volumes_removed && move->is_tag_cleared && move->is_undefined) {
 		move->is_undoing = false;
 		finish_attempt(engine, move);
 	}

@@ -48,6 +48,7 @@ enum verdict_kind {
 	VERDICT_RESUME_SOURCE,
 	VERDICT_MOVED,
 	VERDICT_RESUME_TARGET,
+	VERDICT_DOUBTFUL,
 	VERDICT_POSTCOPY,
 	VERDICT_GUEST_STOPPED,
 	VERDICT_GUEST_GONE,
@@ -69,12 +70,15 @@ static const struct rule_row {
 	{SEEN_ACTIVE, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_SPLIT_BRAIN, "runs on both hosts"},
 	{SEEN_PAUSED, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_CONFIRM_LOST, "runs on the target; the source is paused and stale"},
 	{SEEN_PAUSED, SEEN_HANDOVER, VERDICT_CONFIRM_LOST, "handed over; the source is paused and stale"},
-	{SEEN_PAUSED, SEEN_GONE, VERDICT_RESUME_SOURCE, "paused on the source, not on the target"},
+	{SEEN_PAUSED, SEEN_PAUSED, VERDICT_ORPHAN, "paused on both hosts: only the source is whole for certain"},
+	{SEEN_PAUSED, SEEN_GONE | SEEN_MIGRATED, VERDICT_RESUME_SOURCE, "paused on the source, not on the target"},
 	{SEEN_LEFT | SEEN_SHUTOFF, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_MOVED, "runs on the target, not on the source"},
-	{SEEN_LEFT | SEEN_SHUTOFF, SEEN_HANDOVER, VERDICT_RESUME_TARGET, "handed over and waiting for its resume"},
+	{SEEN_LEFT, SEEN_HANDOVER, VERDICT_RESUME_TARGET, "handed over and waiting for its resume"},
+	{SEEN_SHUTOFF, SEEN_HANDOVER, VERDICT_DOUBTFUL, "shut off on the source, which may have run on since it was handed over"},
+	{SEEN_ABSENT | SEEN_SHUTOFF, SEEN_PAUSED, VERDICT_ORPHAN, "gone from the source; an unfinished copy is on the target"},
 	{SEEN_LEFT, SEEN_SHUTOFF, VERDICT_MOVED, "was moved, and shut down on the target since"},
-	{SEEN_SHUTOFF, SEEN_GONE, VERDICT_GUEST_STOPPED, "was shut down on the source"},
-	{SEEN_LEFT, SEEN_GONE, VERDICT_GUEST_GONE, "runs on neither host"},
+	{SEEN_SHUTOFF, SEEN_GONE | SEEN_MIGRATED, VERDICT_GUEST_STOPPED, "was shut down on the source"},
+	{SEEN_LEFT, SEEN_GONE | SEEN_MIGRATED, VERDICT_GUEST_GONE, "runs on neither host"},
 };
 
 static bool is_ours(const struct engine *engine, const struct move *move, const struct hv_where *where)
@@ -97,9 +101,10 @@ static enum seen seen_paused(const struct move *move, const struct hv_where *whe
 	case HV_PAUSE_OTHER:
 		break;
 	}
+	/* Once the source has run on, what was handed over is stale: no better than an unfinished copy. */
 	if (side == SIDE_TARGET && move->record.handover_paused && !move->record.was_paused &&
 		where->pause_reason == HV_PAUSE_USER)
-		return SEEN_HANDOVER;
+		return move->is_handover_void ? SEEN_PAUSED : SEEN_HANDOVER;
 	return where->job == HV_JOB_OUT ? SEEN_ACTIVE_OUT : SEEN_ACTIVE;
 }
 
@@ -114,6 +119,9 @@ static enum seen seen_of(const struct move *move, enum side side)
 	case HV_ABSENT:
 		return SEEN_ABSENT;
 	case HV_SHUTOFF:
+		/* In VERIFYING the source was ended on purpose: by its migration, or by us behind it. */
+		if (side == SIDE_SOURCE && move->record.state == MOVE_VERIFYING)
+			return SEEN_MIGRATED;
 		return where->shutoff_by_migration ? SEEN_MIGRATED : SEEN_SHUTOFF;
 	case HV_RUNNING:
 		if (where->postcopy)
@@ -223,14 +231,49 @@ static void split_brain(struct engine *engine, struct move *move, const char *te
 	repair(engine, move, move->fix_tries % 2 == 0 ? HV_SUSPEND : HV_DESTROY, SIDE_SOURCE, text);
 }
 
+/* libvirt ends an unfinished copy by itself when its source is gone, so it gets the time for that; one that was
+ * handed over belongs to nobody but us. A copy that is not ours is left alone, and the move ends with that reason. */
 static void orphan(struct engine *engine, struct move *move, const char *text)
 {
-	if (engine->now_ms - move->reconcile.since_ms < ORPHAN_MS)
+	const struct hv_where *where = &move->reconcile.sides[SIDE_TARGET].where;
+
+	if (!is_settled(engine, move, VERDICT_ORPHAN))
+		return;
+	if (where->pause_reason == HV_PAUSE_MIGRATION && engine->now_ms - move->reconcile.since_ms < ORPHAN_MS) {
 		ask_later(engine, move);
-	else if (is_ours(engine, move, &move->reconcile.sides[SIDE_TARGET].where))
+	} else if (is_ours(engine, move, where)) {
 		repair(engine, move, HV_DESTROY, SIDE_TARGET, text);
-	else
-		ask_later(engine, move);
+	} else {
+		error_set(&move->failure, ERR_VERIFY_FAILED, "guest %s: a paused copy on %s is not of this move", move->record.guest,
+			move->record.target);
+		error_hint(&move->failure, "decide by hand what becomes of the copy");
+		leave_verifying(engine, move, &move->failure);
+		finish_not_moved(engine, move);
+	}
+}
+
+/* The source is paused and the target has taken over: it is ended for good. That it is ended on purpose
+ * is durable before (VERIFYING), or a shut-off source could later be taken for one that crashed. */
+static void end_source(struct engine *engine, struct move *move, const char *text)
+{
+	if (!is_settled(engine, move, VERDICT_CONFIRM_LOST))
+		return;
+	if (move->record.state == MOVE_UNKNOWN)
+		move_set_state(engine, move, MOVE_VERIFYING, "%s", text);
+	repair(engine, move, HV_DESTROY, SIDE_SOURCE, text);
+}
+
+/* Resuming might run the guest from a state older than its disks, not resuming loses nothing more. */
+static void doubtful(struct engine *engine, struct move *move, const char *text)
+{
+	struct error why;
+
+	if (!is_settled(engine, move, VERDICT_DOUBTFUL))
+		return;
+	error_set(&why, ERR_GUEST_NOT_RUNNING, "guest %s %s (%s); a paused copy is on %s", move->record.guest, text,
+		move->record.source, move->record.target);
+	error_hint(&why, "start it on its source, or resume the copy when the source is known not to have run on");
+	move_end(engine, move, MOVE_FAILED, &why);
 }
 
 static void not_moved(struct engine *engine, struct move *move)
@@ -301,8 +344,10 @@ static void act(struct engine *engine, struct move *move, const struct rule_row 
 		split_brain(engine, move, row->text);
 		break;
 	case VERDICT_CONFIRM_LOST:
-		if (is_settled(engine, move, row->verdict))
-			repair(engine, move, HV_DESTROY, SIDE_SOURCE, row->text);
+		end_source(engine, move, row->text);
+		break;
+	case VERDICT_DOUBTFUL:
+		doubtful(engine, move, row->text);
 		break;
 	case VERDICT_RESUME_SOURCE:
 		if (is_settled(engine, move, row->verdict))
@@ -326,6 +371,14 @@ static bool is_asking(const struct move *move)
 	return move->record.state == MOVE_UNKNOWN || move->record.state == MOVE_VERIFYING;
 }
 
+/* These count their sightings in is_settled. */
+static bool must_be_seen_twice(enum verdict_kind verdict)
+{
+	return verdict == VERDICT_NOT_MOVED || verdict == VERDICT_ORPHAN || verdict == VERDICT_CONFIRM_LOST ||
+		verdict == VERDICT_RESUME_SOURCE || verdict == VERDICT_DOUBTFUL || verdict == VERDICT_GUEST_STOPPED ||
+		verdict == VERDICT_GUEST_GONE;
+}
+
 static void judge(struct engine *engine, struct move *move)
 {
 	enum seen source = seen_of(move, SIDE_SOURCE), target = seen_of(move, SIDE_TARGET);
@@ -336,9 +389,9 @@ static void judge(struct engine *engine, struct move *move)
 			move->record.guest, row->text,
 			source == SEEN_SILENT ? "silent" : hv_presence_name(move->reconcile.sides[SIDE_SOURCE].where.presence),
 			target == SEEN_SILENT ? "silent" : hv_presence_name(move->reconcile.sides[SIDE_TARGET].where.presence));
-	if (row->verdict != VERDICT_NOT_MOVED && row->verdict != VERDICT_CONFIRM_LOST &&
-		row->verdict != VERDICT_RESUME_SOURCE && row->verdict != VERDICT_GUEST_STOPPED &&
-		row->verdict != VERDICT_GUEST_GONE)
+	if (source == SEEN_ACTIVE && target == SEEN_HANDOVER)
+		move->is_handover_void = true;
+	if (!must_be_seen_twice(row->verdict))
 		move->reconcile.last_verdict = row->verdict;
 	act(engine, move, row);
 }

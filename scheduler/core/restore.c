@@ -74,7 +74,8 @@ static void ask_both(struct engine *engine, struct move *move)
 		move_state_name(move->record.state));
 	move_activate(engine, move);
 	move->failure = why;
-	if (move->record.state != MOVE_UNKNOWN)
+	/* VERIFYING says that the source was ended on purpose, which must not be forgotten. */
+	if (move->record.state != MOVE_UNKNOWN && move->record.state != MOVE_VERIFYING)
 		move_set_state(engine, move, MOVE_UNKNOWN, "%s", why.message);
 	move->reconcile.must_settle = true;
 	reconcile_begin(engine, move);

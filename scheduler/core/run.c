@@ -117,6 +117,7 @@ static void start_prepare(struct engine *engine, struct move *move)
 	for (i = 0; i < move->record.n_disks; i++)
 		move->record.disks[i].was_created = true;
 	move->disks_changed = true;
+	move->is_handover_void = false;
 	move->record.epoch++;
 	move->record.handover_paused = engine->options.paused_handover;
 	move_set_state(engine, move, MOVE_PREPARING, "%zu disks to copy", move->record.n_disks);
@@ -254,22 +255,27 @@ static bool is_ending(const struct move *move, const struct hv_stats *stats)
 		stats->memory_total_bytes > 0;
 }
 
+/* With our call outstanding its reply will tell; a move that was adopted has no such reply, and a guest
+ * that was handed over stands still until both hosts have been asked. */
+static void ended_unheard(struct engine *engine, struct move *move)
+{
+	struct error why;
+
+	if (move->pending[HV_MIGRATE] != 0 || !move_state_is_on_wire(move->record.state))
+		return;
+	error_set(&why, ERR_OUTCOME_UNKNOWN, "the migration of guest %s ended while nobody waited for it", move->record.guest);
+	fail_into_unknown(engine, move, move->failure.code != ERR_NONE ? &move->failure : &why);
+}
+
 static void stats_done(struct engine *engine, struct move *move, const struct hv_reply *reply)
 {
 	bool was_ending = move->is_ending;
 
 	move->next_stats_ms = engine->now_ms + engine->options.stats_interval_ms;
-	if (reply->error.code != ERR_NONE)
+	if (reply->outcome_unknown || reply->error.code == ERR_HOST_UNREACHABLE)
 		return; /* the watchdogs judge silence */
-	if (reply->stats.phase == HV_PHASE_NONE || reply->stats.phase == HV_PHASE_DONE) {
-		/* With our call outstanding its reply will tell; an adopted move has no such reply. */
-		if (move->pending[HV_MIGRATE] == 0 && move_state_is_on_wire(move->record.state)) {
-			struct error why;
-
-			error_set(&why, ERR_OUTCOME_UNKNOWN, "the migration of guest %s ended while nobody waited for it",
-				move->record.guest);
-			fail_into_unknown(engine, move, &why);
-		}
+	if (reply->error.code != ERR_NONE || reply->stats.phase == HV_PHASE_NONE || reply->stats.phase == HV_PHASE_DONE) {
+		ended_unheard(engine, move);
 		return;
 	}
 	take_stats(engine, move, &reply->stats);
@@ -325,6 +331,8 @@ void run_note(struct engine *engine, struct move *move, const struct hv_note *no
 {
 	if (note->kind == HV_NOTE_GUEST_SUSPENDED)
 		follow_phase(engine, move, HV_PHASE_SWITCHOVER);
+	else if (note->kind == HV_NOTE_GUEST_STOPPED)
+		ended_unheard(engine, move);
 	else if (note->kind == HV_NOTE_ROUND && note->round > move->record.rounds)
 		move->record.rounds = note->round;
 }
@@ -335,6 +343,8 @@ void run_adopt(struct engine *engine, struct move *move, bool is_switching)
 		move_set_state(engine, move, move->record.n_disks > 0 ? MOVE_COPYING_DISKS : MOVE_COPYING_MEMORY,
 			"found under way and adopted");
 		move->wire_ms = move->progress_ms = engine->now_ms;
+		if (!move->is_abort_wanted)
+			error_clear(&move->failure); /* that drover had stopped is no failure of the move */
 		move->is_throttleable = true;
 		move->sent_bytes_per_s = UINT64_MAX; /* not known: the next grant is sent in any case */
 		engine->must_grant = true;

@@ -350,8 +350,8 @@ static bool move_is_true(struct trial *trial, uint32_t guest)
 	const char *wanted;
 	uint32_t host;
 
-	if (move == NULL)
-		return true;
+	if (move == NULL || move->target == NULL)
+		return true; /* nothing was ever done about it */
 	if (!move_state_is_end(move->state))
 		return error_set(&trial->error, ERR_INTERNAL, "guest %s: its move is still %s", move->guest, move_state_name(move->state));
 	if (move->state != MOVE_DONE && (move->error.code == ERR_NONE || move->error.message[0] == '\0'))

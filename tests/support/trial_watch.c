@@ -126,11 +126,18 @@ static void check_once(struct trial_watch *watch, const struct hv_request *reque
 	*epoch = request->job.epoch;
 }
 
+/* Taking an attempt back, the definition on the target goes; nothing of the source's is touched before CLEANUP. */
+static bool takes_back(const struct durable *move, const struct hv_request *request)
+{
+	return request->kind == HV_FINISH_SOURCE && move != NULL && move->state == MOVE_UNKNOWN &&
+		strcmp(request->host, move->target) == 0 && request->n_disks == 0;
+}
+
 static void check(struct trial_watch *watch, const struct hv_request *request)
 {
 	struct durable *move = find(watch, request->job.move);
 
-	if (request->kind == HV_PROBE)
+	if (request->kind == HV_PROBE || takes_back(move, request))
 		return;
 	if (move == NULL || (may_leave_in[request->kind] & 1u << move->state) == 0) {
 		breach(watch, request, move, "in the wrong state");
