@@ -197,6 +197,8 @@ void ledger_update_host(struct ledger *ledger, uint32_t host);
  * the code and both numbers. with_capacity = false tests only what does not change with time. */
 bool planner_fits(const struct inventory *inventory, const struct ledger *ledger, uint32_t guest, uint32_t target,
 	const struct request *request, const struct wanted_move *wanted, bool with_capacity, struct error *err);
+/* May one more guest of its groups move now (at_most_moving)? False fills err with ERR_WAIT_GROUP and both numbers. */
+bool planner_group_allows(const struct inventory *inventory, const struct ledger *ledger, uint32_t guest, struct error *err);
 /* Best target now, avoiding hosts whose bit in excluded (n_hosts booleans, may be NULL) is set;
  * INDEX_NONE and an error (the most telling refusal) when none. */
 uint32_t planner_place(const struct inventory *inventory, const struct ledger *ledger, uint32_t guest,

@@ -153,6 +153,11 @@ static bool hosts_answer(const struct engine *engine, const struct move *move, s
 	return true;
 }
 
+static bool group_allows(const struct engine *engine, const struct move *move, struct error *why)
+{
+	return planner_group_allows(engine->inventory, engine->ledger, move->guest, why);
+}
+
 /* Room that only other moves can make is waited for under the name of the wait. */
 static bool room_there(const struct engine *engine, const struct move *move, struct error *why)
 {
@@ -179,7 +184,7 @@ bool admission_check(const struct engine *engine, const struct move *move, struc
 			move->record.source);
 	return batch_allows(engine, move, why) && total_slots(engine, why) && source_slots(engine, move, why) &&
 		target_slots(engine, move, why) && hosts_answer(engine, move, why) && links_free(engine, move, why) &&
-		room_there(engine, move, why);
+		group_allows(engine, move, why) && room_there(engine, move, why);
 }
 
 static bool is_capacity(enum error_code code)
@@ -229,8 +234,32 @@ static void wake_at(struct engine *engine, int64_t at_ms)
 		engine->next_retry_ms = at_ms;
 }
 
+/* Its host was silent when drover was started, so nothing of the guest is known in this life but its name. */
+static void refuse_unknown(struct engine *engine, struct move *move, struct error *why)
+{
+	const char *source = move->record.source;
+
+	wake_at(engine, engine->now_ms + 1000);
+	if (move->source == INDEX_NONE || move->target == INDEX_NONE) {
+		error_set(why, ERR_UNKNOWN_HOST, "guest %s: host %s is not configured any more", move->record.guest,
+			move->source == INDEX_NONE ? source : move->record.target);
+		move_end(engine, move, MOVE_FAILED, why);
+	} else if (engine->inventory->hosts[move->source].reachable) {
+		error_set(why, ERR_UNKNOWN_GUEST, "guest %s: host %s did not answer when drover was started", move->record.guest, source);
+		error_hint(why, "the host answers now: ask for the move again");
+		move_end(engine, move, MOVE_FAILED, why);
+	} else if (is_host_given_up(engine, move)) {
+		why->code = ERR_HOST_UNREACHABLE;
+		move_end(engine, move, MOVE_FAILED, why);
+	}
+}
+
 static void refused(struct engine *engine, struct move *move, struct error *why)
 {
+	if (move->guest == INDEX_NONE || move->source == INDEX_NONE || move->target == INDEX_NONE) {
+		refuse_unknown(engine, move, why);
+		return;
+	}
 	if (why->code == ERR_WAIT_RETRY) {
 		wake_at(engine, move->retry_ms);
 	} else if (why->code == ERR_WAIT_NOT_BEFORE) {
