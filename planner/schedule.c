@@ -127,14 +127,19 @@ static void run_init(struct run *run)
 
 	run->active = xcalloc(n, sizeof *run->active);
 	run->position = xcalloc(n, sizeof *run->position);
+	run->flying = xcalloc(2 * n, sizeof *run->flying);
+	run->flying_place = run->flying + n;
 	run->left = xcalloc(n_links, sizeof *run->left);
 	memcpy(run->left, model->capacities, n_links * sizeof *run->left);
 	run->staged = xcalloc(n_links * run->options->prestage, sizeof *run->staged);
 	run->n_staged = xcalloc(n_links, sizeof *run->n_staged);
+	run->is_closed = xcalloc(n_links, sizeof *run->is_closed);
 	run->load_us = xcalloc(3 * n_links, sizeof *run->load_us);
 	run->waiting_us = run->load_us + n_links;
 	run->excess_us = run->waiting_us + n_links;
 	run->candidates = xcalloc(n, sizeof *run->candidates);
+	if (run->choice == CHOICE_BY_LOAD)
+		run->candidate_loads = xcalloc(n, sizeof *run->candidate_loads);
 	run->is_touched = xcalloc(n_links, sizeof *run->is_touched);
 	run->touched = xcalloc(n_links, sizeof *run->touched);
 	run->out_flights = xcalloc(n_hosts * 6, sizeof *run->out_flights);
@@ -158,11 +163,14 @@ static void run_clear(struct run *run)
 	free(run->active);
 	free(run->position);
 	free(run->heap);
+	free(run->flying);
 	free(run->left);
 	free(run->staged);
 	free(run->n_staged);
+	free(run->is_closed);
 	free(run->load_us);
 	free(run->candidates);
+	free(run->candidate_loads);
 	free(run->queued);
 	free(run->queues);
 	free(run->is_touched);
@@ -191,13 +199,15 @@ static int64_t full_time(const struct job *job, uint64_t rate)
 	return time.transfer_us > least ? time.transfer_us : least;
 }
 
-/* A rate at which a guest's writes eat most of what is sent is not worth beginning with; nor is a trickle. */
+/* Beginning at less than the best rate is not worth it for a trickle, nor when what the guest writes meanwhile, and must be sent
+ * again, eats much of it. */
 static bool is_worth(const struct job *job, const struct active *active, uint64_t rate)
 {
-	if (rate == 0)
+	if (active->has_begun || rate >= job->rate_bytes_per_s)
+		return rate > 0;
+	if (rate < job->rate_bytes_per_s / 8)
 		return false;
-	return active->has_begun || rate >= job->rate_bytes_per_s || (rate >= job->rate_bytes_per_s / 8 &&
-		rate >= 2 * job->transfer.dirty_rate_bytes_per_s);
+	return mul_div((uint64_t)full_time(job, rate), rate, job->rate_bytes_per_s) <= (uint64_t)job->best.transfer_us / 8 * 9;
 }
 
 static void note_rate(struct run *run, uint32_t number, uint64_t rate)
@@ -287,6 +297,7 @@ static void leave_stage(struct run *run, uint32_t number)
 		for (at = 0; list[at] != number; at++)
 			;
 		memmove(&list[at], &list[at + 1], (n - at) * sizeof *list);
+		run_note_link(run, job->links[i]);
 	}
 	run_touch(run, job);
 }
@@ -307,8 +318,10 @@ static void raise(struct run *run, uint32_t number)
 	if (active->has_begun)
 		settle_work(run, active);
 	active->rate += more;
-	for (i = 0; i < job->n_links; i++)
+	for (i = 0; i < job->n_links; i++) {
 		run->left[job->links[i]] -= more;
+		run_note_link(run, job->links[i]);
+	}
 	if (active->phase == PHASE_READY)
 		flow(run, number);
 	if (active->rate == job->rate_bytes_per_s)
@@ -377,6 +390,8 @@ static void end_job(struct run *run, uint32_t number)
 	run->out->sum_end_us += run->now_us;
 	if (run->now_us > run->out->makespan_us)
 		run->out->makespan_us = run->now_us;
+	run->flying[run->flying_place[number]] = run->flying[--run->n_flying];
+	run->flying_place[run->flying[run->n_flying]] = run->flying_place[number];
 	run_count_flight(run, number, UINT32_MAX);
 	give_room(run, number);
 	if (run->has_sequence)
@@ -395,6 +410,7 @@ static void end_transfer(struct run *run, uint32_t number)
 	note_rate(run, number, 0);
 	for (k = 0; k < job->n_links; k++) {
 		run->left[job->links[k]] += active->rate;
+		run_note_link(run, job->links[k]);
 		run->load_us[job->links[k]] -= carry_us(job->best.bytes, run->jobs->model->capacities[job->links[k]]);
 	}
 	run_touch(run, job);
@@ -421,7 +437,6 @@ static void end_phase(struct run *run, uint32_t number)
 		return;
 	case PHASE_FINISHING:
 		end_job(run, number);
-		run->n_flying--;
 		return;
 	case PHASE_WAITING:
 	case PHASE_ENDED:
@@ -448,20 +463,17 @@ static void settle_due(struct run *run)
 static int64_t sent_us(const struct run *run, uint32_t link)
 {
 	int64_t sent = 0;
-	size_t i, seen = 0;
+	size_t i;
 
-	for (i = run->n_admitted; i > 0 && seen < run->n_flying;) {
-		uint32_t number = run->out->admitted[--i], k;
-		const struct job *job = &run->jobs->jobs[number];
-		const struct active *active = &run->active[number];
+	for (i = 0; i < run->n_flying; i++) {
+		const struct job *job = &run->jobs->jobs[run->flying[i]];
+		const struct active *active = &run->active[run->flying[i]];
 		uint64_t done;
+		uint32_t k;
 
-		seen += active->phase != PHASE_ENDED;
-		if (active->phase != PHASE_READY || !active->has_begun)
-			continue;
 		for (k = 0; k < job->n_links && job->links[k] != link; k++)
 			;
-		if (k == job->n_links)
+		if (k == job->n_links || active->phase != PHASE_READY || !active->has_begun)
 			continue;
 		done = (uint64_t)(WORK_WHOLE - active->work_left) + (active->full_us == 0 ? 0 :
 			mul_div((uint64_t)(run->now_us - active->since_us), WORK_WHOLE, (uint64_t)active->full_us));
@@ -470,7 +482,8 @@ static int64_t sent_us(const struct run *run, uint32_t link)
 	return sent;
 }
 
-/* A link that was just left by a move still has to carry all the others. Adds up by how much links will at least be late. */
+/* A link that was just left by a move still has to carry all the others: adds up by how much links will at least be late. When
+ * its last move has left, that is by how much it is late. */
 static bool is_hopeless(struct run *run, const struct goal *goal)
 {
 	int64_t enough_us = goal->enough_us - run->options->finish_ms * 1000;
@@ -480,9 +493,10 @@ static bool is_hopeless(struct run *run, const struct goal *goal)
 		uint32_t link = run->touched[i];
 		int64_t late = run->now_us + run->load_us[link] - enough_us;
 
-		if (late <= run->excess_us[link])
+		if (late <= run->excess_us[link] || (goal->excess_limit_us == INT64_MAX && run->load_us[link] > 0))
 			continue;
-		late -= sent_us(run, link);
+		if (run->load_us[link] > 0)
+			late -= sent_us(run, link);
 		if (late <= run->excess_us[link])
 			continue;
 		run->total_excess_us += late - run->excess_us[link];

@@ -32,6 +32,12 @@ bool run_needs_global(const struct run *run)
 	return run->options->max_migrations > 0 || run->has_sequence;
 }
 
+void run_note_link(struct run *run, uint32_t link)
+{
+	run->is_closed[link] = run->n_staged[link] >= run->options->prestage &&
+		run->left[link] <= run->jobs->model->capacities[link] / 64;
+}
+
 void run_touch_link(struct run *run, uint32_t link)
 {
 	if (run->is_touched[link])
@@ -121,11 +127,13 @@ static bool take_links(struct run *run, uint32_t number)
 	if (!has_rate && !has_place)
 		return false;
 	run->active[number].rate = has_rate ? job->rate_bytes_per_s : 0;
-	for (i = 0; i < job->n_links; i++)
+	for (i = 0; i < job->n_links; i++) {
 		if (has_rate)
 			run->left[job->links[i]] -= job->rate_bytes_per_s;
 		else
 			run->staged[job->links[i] * run->options->prestage + run->n_staged[job->links[i]]++] = number;
+		run_note_link(run, job->links[i]);
+	}
 	return true;
 }
 
@@ -174,7 +182,8 @@ static bool try_admit(struct run *run, uint32_t number)
 	active->until_us = run->now_us + run->options->setup_ms * 1000;
 	active->admission = (uint32_t)run->n_admitted;
 	run_push(run, number);
-	run->n_flying++;
+	run->flying_place[number] = (uint32_t)run->n_flying;
+	run->flying[run->n_flying++] = number;
 	run->out->admitted[run->n_admitted++] = number;
 	run->out->start_us[number] = run->now_us;
 	run_count_flight(run, number, 1);
@@ -183,11 +192,6 @@ static bool try_admit(struct run *run, uint32_t number)
 	if (run->has_sequence)
 		note_arrival(run, job->target);
 	return true;
-}
-
-static bool link_is_closed(const struct run *run, uint32_t link)
-{
-	return run->n_staged[link] >= run->options->prestage && run->left[link] <= run->jobs->model->capacities[link] / 64;
 }
 
 static void compact(struct run *run, struct queue *queue)
@@ -208,7 +212,7 @@ static bool is_shut_out(const struct run *run, const struct job *job)
 	uint32_t i;
 
 	for (i = 0; i < job->n_links; i++)
-		if (link_is_closed(run, job->links[i]))
+		if (run->is_closed[job->links[i]])
 			return true;
 	return false;
 }
@@ -231,20 +235,29 @@ void run_admit_all(struct run *run)
 
 struct cursor {
 	struct queue *queue;
-	uint32_t at, link;
+	uint32_t at, link, place;
 };
 
-/* Moves a cursor to the next that waits; false when its queue is over or its link closed. */
+/* Moves a cursor to the next that waits and is not shut out; false when its queue is over or its link closed. */
 static bool settle_cursor(const struct run *run, struct cursor *cursor)
 {
-	if (link_is_closed(run, cursor->link))
+	const struct queue *queue = cursor->queue;
+
+	if (run->is_closed[cursor->link])
 		return false;
-	while (cursor->at < cursor->queue->n && run->active[cursor->queue->jobs[cursor->at]].phase != PHASE_WAITING)
-		cursor->at++;
-	return cursor->at < cursor->queue->n;
+	for (; cursor->at < queue->n; cursor->at++) {
+		uint32_t number = queue->jobs[cursor->at];
+
+		if (run->active[number].phase != PHASE_WAITING || is_shut_out(run, &run->jobs->jobs[number]))
+			continue;
+		cursor->place = run->position[number];
+		return true;
+	}
+	return false;
 }
 
-/* Walks the queues of the touched links, always taking the one that comes first in order. */
+/* Walks the queues of the touched links, always taking the one that comes first in order. Links only close meanwhile, so who was
+ * passed over stays shut out. */
 static void admit_touched(struct run *run)
 {
 	struct cursor cursors[QUEUES_MERGED];
@@ -252,106 +265,136 @@ static void admit_touched(struct run *run)
 
 	for (i = 0; i < run->n_touched; i++) {
 		compact(run, &run->queues[run->touched[i]]);
-		cursors[n++] = (struct cursor){.queue = &run->queues[run->touched[i]], .link = run->touched[i]};
+		cursors[n] = (struct cursor){.queue = &run->queues[run->touched[i]], .link = run->touched[i]};
+		n += settle_cursor(run, &cursors[n]) ? 1 : 0;
 	}
-	for (;;) {
-		uint32_t least = UINT32_MAX, number;
+	while (n > 0) {
+		uint32_t number;
 
-		for (i = 0, first = n; i < n;) {
-			uint32_t place;
-
-			if (!settle_cursor(run, &cursors[i])) {
-				cursors[i] = cursors[--n];
-				continue;
-			}
-			place = run->position[cursors[i].queue->jobs[cursors[i].at]];
-			if (place < least) {
-				least = place;
+		for (i = 1, first = 0; i < n; i++)
+			if (cursors[i].place < cursors[first].place)
 				first = i;
-			}
-			i++;
-		}
-		if (n == 0)
-			return;
 		number = cursors[first].queue->jobs[cursors[first].at++];
-		if (!is_shut_out(run, &run->jobs->jobs[number]))
+		if (run->active[number].phase == PHASE_WAITING && !is_shut_out(run, &run->jobs->jobs[number]))
 			try_admit(run, number);
+		if (!settle_cursor(run, &cursors[first]))
+			cursors[first] = cursors[--n];
 	}
 }
 
-/* Seconds that its links have to carry for moves that wait, the busiest first. */
-static void waiting_loads(const struct run *run, const struct job *job, int64_t *ret_loads)
+static void read_loads(const struct run *run, const struct job *job, struct loads *ret_loads)
 {
 	uint32_t i, at;
 
-	for (i = 0; i < MODEL_LINKS_MAX; i++) {
-		int64_t load = i < job->n_links ? run->waiting_us[job->links[i]] : 0;
+	for (i = 0; i < job->n_links; i++) {
+		int64_t load = run->waiting_us[job->links[i]];
 
-		for (at = i; at > 0 && ret_loads[at - 1] < load; at--)
-			ret_loads[at] = ret_loads[at - 1];
-		ret_loads[at] = load;
+		for (at = i; at > 0 && ret_loads->us[at - 1] < load; at--)
+			ret_loads->us[at] = ret_loads->us[at - 1];
+		ret_loads->us[at] = load;
 	}
+	for (; i < MODEL_LINKS_MAX; i++)
+		ret_loads->us[i] = 0;
 }
 
 /* Its busiest link decides, then the next busiest: on an uplink that all must pass, the hosts behind it. Priority and hopeless
  * cases stand as in every order. */
-static bool goes_before(const struct run *run, uint32_t a, uint32_t b)
+static bool goes_before(const struct run *run, size_t a, size_t b)
 {
-	const struct job *x = &run->jobs->jobs[a], *y = &run->jobs->jobs[b];
-	int64_t loads_x[MODEL_LINKS_MAX], loads_y[MODEL_LINKS_MAX];
+	const struct job *x = &run->jobs->jobs[run->candidates[a]], *y = &run->jobs->jobs[run->candidates[b]];
+	const struct loads *loads_x = &run->candidate_loads[a], *loads_y = &run->candidate_loads[b];
 	uint32_t i;
 
 	if (x->priority != y->priority)
 		return x->priority > y->priority;
 	if (x->best.converges != y->best.converges)
 		return x->best.converges;
-	waiting_loads(run, x, loads_x);
-	waiting_loads(run, y, loads_y);
 	for (i = 0; i < MODEL_LINKS_MAX; i++)
-		if (loads_x[i] != loads_y[i])
-			return loads_x[i] > loads_y[i];
-	return run->position[a] < run->position[b];
+		if (loads_x->us[i] != loads_y->us[i])
+			return loads_x->us[i] > loads_y->us[i];
+	return run->position[run->candidates[a]] < run->position[run->candidates[b]];
 }
 
-static void admit_by_load(struct run *run)
+static bool shares_link(const struct job *a, const struct job *b)
 {
-	struct queue *all = &run->queues[run->jobs->model->n_links];
+	uint32_t i, k;
+
+	for (i = 0; i < a->n_links; i++)
+		for (k = 0; k < b->n_links; k++)
+			if (a->links[i] == b->links[k])
+				return true;
+	return false;
+}
+
+/* Takes out those that are shut out by now; the loads of those beside the last one let in are read again. Returns the first to go. */
+static size_t choose_by_load(struct run *run, const struct job *last, size_t *n)
+{
+	size_t best = INDEX_NONE, kept = 0, i;
+
+	for (i = 0; i < *n; i++) {
+		const struct job *job = &run->jobs->jobs[run->candidates[i]];
+
+		if (is_shut_out(run, job))
+			continue;
+		run->candidates[kept] = run->candidates[i];
+		if (last == NULL || shares_link(job, last))
+			read_loads(run, job, &run->candidate_loads[kept]);
+		else
+			run->candidate_loads[kept] = run->candidate_loads[i];
+		if (best == INDEX_NONE || goes_before(run, kept, best))
+			best = kept;
+		kept++;
+	}
+	*n = kept;
+	return best;
+}
+
+static size_t gather(struct run *run, struct queue *queue, size_t n)
+{
+	uint32_t i;
+
+	compact(run, queue);
+	for (i = 0; i < queue->n; i++) {
+		uint32_t number = queue->jobs[i];
+
+		if (run->active[number].phase != PHASE_WAITING || run->active[number].seen == run->round ||
+			is_shut_out(run, &run->jobs->jobs[number]))
+			continue;
+		run->active[number].seen = run->round;
+		run->candidates[n++] = number;
+	}
+	return n;
+}
+
+static void admit_by_load(struct run *run, bool is_whole)
+{
+	const struct job *last = NULL;
 	size_t n = 0, i;
 
-	compact(run, all);
-	for (i = 0; i < all->n; i++)
-		if (run->active[all->jobs[i]].phase == PHASE_WAITING && !is_shut_out(run, &run->jobs->jobs[all->jobs[i]]))
-			run->candidates[n++] = all->jobs[i];
-	while (n > 0) {
-		size_t best = INDEX_NONE, kept = 0;
-
-		for (i = 0; i < n; i++) {
-			if (is_shut_out(run, &run->jobs->jobs[run->candidates[i]]))
-				continue;
-			if (best == INDEX_NONE || goes_before(run, run->candidates[i], run->candidates[best]))
-				best = kept;
-			run->candidates[kept++] = run->candidates[i];
-		}
-		n = kept;
-		if (best == INDEX_NONE)
-			return;
-		try_admit(run, run->candidates[best]);
-		run->candidates[best] = run->candidates[--n];
+	run->round++;
+	if (is_whole)
+		n = gather(run, &run->queues[run->jobs->model->n_links], 0);
+	for (i = 0; !is_whole && i < run->n_touched; i++)
+		n = gather(run, &run->queues[run->touched[i]], n);
+	while ((i = choose_by_load(run, last, &n)) != INDEX_NONE) {
+		last = &run->jobs->jobs[run->candidates[i]];
+		try_admit(run, run->candidates[i]);
+		run->candidates[i] = run->candidates[--n];
+		run->candidate_loads[i] = run->candidate_loads[n];
 	}
 }
 
 void run_admit(struct run *run)
 {
+	bool is_whole = run->is_global || run->n_admitted == 0 || run->n_touched > QUEUES_MERGED;
 	size_t i;
 
 	if (run->choice == CHOICE_BY_LOAD)
-		admit_by_load(run);
-	else if (run->n_touched > 0 || run->n_admitted == 0) {
-		if (run->is_global || run->n_admitted == 0 || run->n_touched > QUEUES_MERGED)
-			run_admit_all(run);
-		else
-			admit_touched(run);
-	}
+		admit_by_load(run, is_whole);
+	else if (is_whole)
+		run_admit_all(run);
+	else
+		admit_touched(run);
 	for (i = 0; i < run->n_touched; i++)
 		run->is_touched[run->touched[i]] = false;
 	run->n_touched = 0;

@@ -12,6 +12,7 @@ struct active {
 	enum phase phase;
 	bool has_begun;
 	uint32_t admission;  /* how many were let in before */
+	uint32_t seen;       /* the round in which it was gathered last */
 	uint64_t rate;       /* held on its links; flows once it has begun */
 	int64_t full_us;     /* time of the whole move at that rate */
 	int64_t work_left, since_us;
@@ -22,6 +23,11 @@ struct active {
 struct queue {
 	uint32_t *jobs;
 	uint32_t n, n_gone;
+};
+
+/* What the links of a job have to carry for moves that wait, the busiest first. */
+struct loads {
+	int64_t us[MODEL_LINKS_MAX];
 };
 
 struct due {
@@ -40,15 +46,20 @@ struct run {
 	uint32_t *position;      /* of each job in order */
 	struct due *heap;        /* what ends when; entries that no longer hold are passed over */
 	size_t n_heap, heap_room;
+	uint32_t *flying;        /* jobs let in and not ended */
+	uint32_t *flying_place;  /* per job */
 	size_t n_flying, n_admitted;
 	uint64_t *left;          /* per link: rate that nobody holds */
 	uint32_t *staged;        /* per link: jobs let in without their full rate, at most `prestage` */
 	uint32_t *n_staged;      /* per link */
+	bool *is_closed;         /* per link: nobody can begin on it */
 	int64_t *load_us;        /* per link: what is not sent yet, at the link's rate */
 	int64_t *waiting_us;     /* per link: of those not let in yet */
 	int64_t *excess_us;      /* per link: by how much it will at least be late */
 	int64_t total_excess_us;
 	uint32_t *candidates;    /* while one is chosen by load, or raised */
+	struct loads *candidate_loads;
+	uint32_t round;
 	uint32_t *queued;        /* storage of all queues */
 	struct queue *queues;    /* per link; the last one holds all */
 	bool *is_touched;
@@ -66,6 +77,8 @@ struct run {
 	int64_t now_us;
 };
 
+/* After a change of what a link has left or staged. */
+void run_note_link(struct run *run, uint32_t link);
 void run_touch_link(struct run *run, uint32_t link);
 void run_touch(struct run *run, const struct job *job);
 /* One more or (by = UINT32_MAX) one less in flight. */

@@ -14,10 +14,12 @@
 #include "arith.h"
 #include "xalloc.h"
 
-enum start_order { ORDER_BOTTLENECK, ORDER_LONGEST, ORDER_SUM, ORDER_AS_GIVEN, ORDER_COUNT };
+enum start_order { ORDER_LONGEST, ORDER_SUM, ORDER_BOTTLENECK, ORDER_AS_GIVEN, ORDER_COUNT };
 enum {
 	CLOSE_ENOUGH_MILLI = 1002,
-	MANY_MOVES = 4000, /* a plan at once has no time for more than one order of so many */
+	FEW_MOVES = 600,   /* up to so many, choosing each move by load costs next to nothing */
+	SOME_MOVES = 2000, /* over so many, a plan at once tries one order */
+	MANY_MOVES = 4000, /* over so many, a search does too */
 	PATH_MAX_STEPS = 256, /* back from a late end; a longer way has enough places to change */
 	CAUSE_US = 4,         /* times are whole microseconds */
 };
@@ -68,57 +70,6 @@ static uint64_t most_loaded(const struct job *job, const uint64_t *loads)
 	return most;
 }
 
-struct heap {
-	struct key *keys;
-	size_t n;
-};
-
-static void sift_down(struct heap *heap, size_t at)
-{
-	for (;;) {
-		size_t child = 2 * at + 1;
-		struct key swap;
-
-		if (child >= heap->n)
-			return;
-		if (child + 1 < heap->n && by_key(&heap->keys[child + 1], &heap->keys[child]) < 0)
-			child++;
-		if (by_key(&heap->keys[child], &heap->keys[at]) >= 0)
-			return;
-		swap = heap->keys[at];
-		heap->keys[at] = heap->keys[child];
-		heap->keys[child] = swap;
-		at = child;
-	}
-}
-
-/* Takes the move with the most loaded link again and again, each time taking its own load off. Loads only shrink, so an
- * old key is never too small: it is brought up to date when it comes to the top. */
-static void order_bottleneck(const struct jobs *jobs, struct key *keys, uint64_t *loads, uint32_t *ret_order)
-{
-	struct heap heap = {.keys = keys, .n = jobs->n};
-	size_t i, done = 0;
-	uint32_t k;
-
-	for (i = heap.n / 2; i-- > 0;)
-		sift_down(&heap, i);
-	while (heap.n > 0) {
-		const struct job *job = &jobs->jobs[heap.keys[0].number];
-		uint64_t now = most_loaded(job, loads);
-
-		if (now < heap.keys[0].first) {
-			heap.keys[0].first = now;
-			sift_down(&heap, 0);
-			continue;
-		}
-		ret_order[done++] = heap.keys[0].number;
-		for (k = 0; k < job->n_links; k++)
-			loads[job->links[k]] -= (uint64_t)carry_us(job->best.bytes, jobs->model->capacities[job->links[k]]);
-		heap.keys[0] = heap.keys[--heap.n];
-		sift_down(&heap, 0);
-	}
-}
-
 static void make_order(const struct jobs *jobs, enum start_order rule, uint32_t *ret_order)
 {
 	struct key *keys = xcalloc(jobs->n, sizeof *keys);
@@ -128,23 +79,20 @@ static void make_order(const struct jobs *jobs, enum start_order rule, uint32_t 
 
 	for (i = 0; i < jobs->n; i++) {
 		const struct job *job = &jobs->jobs[i];
+		uint64_t sum = 0;
 
+		for (k = 0; k < job->n_links; k++)
+			sum += loads[job->links[k]];
 		keys[i] = (struct key){.number = (uint32_t)i, .priority = job->priority, .converges = job->best.converges};
-		keys[i].second = (uint64_t)job->best.transfer_us;
 		if (rule == ORDER_BOTTLENECK)
 			keys[i].first = most_loaded(job, loads);
-		for (k = 0; rule == ORDER_SUM && k < job->n_links; k++)
-			keys[i].first += loads[job->links[k]];
-		if (rule == ORDER_AS_GIVEN)
-			keys[i].second = 0;
+		if (rule == ORDER_SUM)
+			keys[i].first = sum;
+		keys[i].second = rule == ORDER_BOTTLENECK ? sum : rule == ORDER_AS_GIVEN ? 0 : (uint64_t)job->best.transfer_us;
 	}
-	if (rule == ORDER_BOTTLENECK) {
-		order_bottleneck(jobs, keys, loads, ret_order);
-	} else {
-		qsort(keys, jobs->n, sizeof *keys, by_key);
-		for (i = 0; i < jobs->n; i++)
-			ret_order[i] = keys[i].number;
-	}
+	qsort(keys, jobs->n, sizeof *keys, by_key);
+	for (i = 0; i < jobs->n; i++)
+		ret_order[i] = keys[i].number;
 	free(keys);
 	free(loads);
 }
@@ -349,21 +297,23 @@ static void improve(struct search *search)
 	free(search->link_first);
 }
 
+/* A plan at once tries what its number of moves leaves time for; a search begins with every rule. */
 static void try_start_orders(struct search *search)
 {
 	size_t n = search->jobs->n;
+	bool is_searched = search->jobs->model->options.search_evaluations > 0;
 	int rule;
 
-	if (n <= MANY_MOVES) {
-		make_order(search->jobs, ORDER_LONGEST, search->trial_order);
-		evaluate(search, CHOICE_BY_LOAD);
-	}
 	for (rule = 0; rule < ORDER_COUNT && !is_done(search); rule++) {
-		if (search->has_any && n > MANY_MOVES)
+		if (search->has_any && n > (is_searched ? MANY_MOVES : SOME_MOVES))
 			return;
 		make_order(search->jobs, (enum start_order)rule, search->trial_order);
 		evaluate(search, CHOICE_BY_ORDER);
 	}
+	if (is_done(search) || n > (is_searched ? MANY_MOVES : FEW_MOVES))
+		return;
+	make_order(search->jobs, ORDER_LONGEST, search->trial_order);
+	evaluate(search, CHOICE_BY_LOAD);
 }
 
 struct schedule *search_schedule(const struct jobs *jobs, int64_t lower_bound_us)

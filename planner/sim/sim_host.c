@@ -159,7 +159,8 @@ static void boot(struct sim *sim, uint32_t host)
 			guest->may_run_twice = true;
 		else
 			sim_copy_takes_over(sim, copy);
-		guest->is_ended = false;
+		guest->is_ended = guest->was_paused = false;
+		guest->was_running = true;
 		sim_copy_set(sim, copy, HV_RUNNING, HV_PAUSE_NONE);
 	}
 }

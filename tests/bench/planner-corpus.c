@@ -109,14 +109,13 @@ static bool is_valid(const struct corpus *corpus, const struct plan *plan, const
 }
 
 /* How many evaluations fit the budget: more and more are tried, as the first ones may be quicker or slower than most. */
-static uint32_t affordable(const struct corpus *corpus, struct plan_options options, double first_ms, double budget_ms)
+static uint32_t affordable(const struct corpus *corpus, struct plan_options options, double budget_ms)
 {
 	double ms = 0;
 
-	for (options.search_evaluations = CALIBRATION;; options.search_evaluations *= 4) {
+	for (options.search_evaluations = CALIBRATION;; options.search_evaluations *= 2) {
 		plan_free(make_plan(corpus, &options, &ms));
-		ms -= first_ms;
-		if (ms > budget_ms / 10 || options.search_evaluations > 1u << 24)
+		if (ms > budget_ms / 2 || options.search_evaluations > 1u << 24)
 			break;
 	}
 	ms = budget_ms * options.search_evaluations / (ms < 1 ? 1 : ms);
@@ -134,7 +133,7 @@ static bool measure(const struct corpus *corpus, struct plan_options options, do
 	result->first_ratio = ratio_of(plan);
 	ok = is_valid(corpus, plan, &options, path, &result->unsolved);
 	plan_free(plan);
-	result->evaluations = options.search_evaluations = affordable(corpus, options, result->first_ms, budget_ms);
+	result->evaluations = options.search_evaluations = affordable(corpus, options, budget_ms);
 	plan = make_plan(corpus, &options, &result->search_ms);
 	ok = is_valid(corpus, plan, &options, path, &result->unsolved) && ok;
 	result->moves = corpus->request->n_moves;
