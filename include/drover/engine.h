@@ -32,6 +32,7 @@ struct engine_options {
 	int64_t reply_timeout_ms;    /* for any request but a migration; default 60000 */
 	int64_t host_down_ms;        /* a move that has not begun gives up on a host after this; default 120000 */
 	int64_t downtime_limit_ms;   /* default 300 */
+	int64_t downtime_max_ms;     /* up to here it is doubled for a guest that does not converge; 0 = never raised; default 0 */
 	uint64_t prestage_rate_bytes_per_s; /* default 1 MiB/s */
 	bool keep_source_disks;
 	bool auto_converge;

@@ -78,7 +78,8 @@ struct move {
 	int64_t sample_ms;          /* rate measurement */
 	uint64_t sample_bytes;
 	uint64_t rate_bytes_per_s;  /* measured, smoothed */
-	uint32_t steady_samples;    /* unthrottled samples in this phase */
+	uint32_t steady_samples;    /* unthrottled, in this phase, in this company */
+	uint32_t company;           /* heads on each of its links, packed */
 	uint64_t peak_bytes_per_s;  /* the most it moved while unthrottled */
 	uint64_t alone_bytes_per_s; /* what it moves with its links to itself; 0 = never had them */
 	uint64_t granted_bytes_per_s, sent_bytes_per_s;
@@ -88,6 +89,8 @@ struct move {
 	int64_t progress_ms;
 	uint64_t progress_bytes;
 	int64_t wire_ms;            /* when it came onto the wire */
+	uint32_t ladder_step, ladder_round; /* see converge.c */
+	int64_t ladder_ms, ladder_downtime_ms;
 	bool is_abort_wanted;
 	int64_t abort_ms;           /* when to ask again */
 	struct error failure;       /* why it is aborted or what the migration said */
@@ -231,6 +234,10 @@ int64_t run_deadline(const struct engine *engine, const struct move *move);
 void run_abort(struct engine *engine, struct move *move);
 /* A move that was found under way, ours, without us: follow it. */
 void run_adopt(struct engine *engine, struct move *move, bool is_switching);
+
+/* converge.c: guests that write faster than is copied */
+void converge_begin(struct engine *engine, struct move *move);
+void converge_watch(struct engine *engine, struct move *move, const struct hv_stats *stats);
 
 /* finish.c: the end of an attempt */
 void finish_moved(struct engine *engine, struct move *move);     /* proven on the target: clean up */

@@ -151,6 +151,7 @@ static void start_migrate(struct engine *engine, struct move *move)
 
 	move_set_state(engine, move, move->record.n_disks > 0 ? MOVE_COPYING_DISKS : MOVE_COPYING_MEMORY, "begins");
 	move->wire_ms = move->progress_ms = engine->now_ms;
+	converge_begin(engine, move);
 	move->progress_bytes = 0;
 	move->next_stats_ms = engine->now_ms + engine->options.stats_interval_ms;
 	bandwidth_grant(engine); /* the first rate goes with the request itself */
@@ -280,6 +281,7 @@ static void stats_done(struct engine *engine, struct move *move, const struct hv
 	}
 	take_stats(engine, move, &reply->stats);
 	follow_phase(engine, move, reply->stats.phase);
+	converge_watch(engine, move, &reply->stats);
 	move->is_ending = is_ending(move, &reply->stats);
 	if (move->is_ending != was_ending)
 		engine->must_grant = true;
@@ -343,6 +345,7 @@ void run_adopt(struct engine *engine, struct move *move, bool is_switching)
 		move_set_state(engine, move, move->record.n_disks > 0 ? MOVE_COPYING_DISKS : MOVE_COPYING_MEMORY,
 			"found under way and adopted");
 		move->wire_ms = move->progress_ms = engine->now_ms;
+		converge_begin(engine, move);
 		if (!move->is_abort_wanted)
 			error_clear(&move->failure); /* that drover had stopped is no failure of the move */
 		move->is_throttleable = true;
