@@ -107,7 +107,7 @@ static void draw_guest(struct inventory *inventory, struct dice *dice, const str
 	guest->state = kind < 4 ? GUEST_PAUSED : kind < 7 ? GUEST_SHUTOFF : GUEST_RUNNING;
 	if (guest->state == GUEST_SHUTOFF)
 		guest->persistent = true;
-	guest->dirty_rate_bytes_per_s = (uint64_t)dice_between(dice, 0, 20) * 1000000;
+	guest->dirty_rate_bytes_per_s = (uint64_t)dice_between(dice, 0, dice_chance(dice, 60) ? 400 : 20) * 1000000;
 	guest->working_set_bytes = guest->used_memory_bytes / (uint64_t)dice_between(dice, 1, 10);
 	guest->priority = (int32_t)dice_between(dice, 0, 2);
 	draw_disks(guest, dice, traits);
@@ -201,6 +201,7 @@ static void draw_options(struct world *world, struct dice *dice)
 	options->stats_interval_ms = dice_chance(dice, 700) ? 1000 : 250;
 	options->no_progress_ms = dice_chance(dice, 700) ? 60000 : 15000;
 	options->reply_timeout_ms = dice_chance(dice, 700) ? 60000 : 5000;
+	options->downtime_max_ms = dice_chance(dice, 400) ? 2000 : 0;
 	options->keep_source_disks = dice_chance(dice, 300);
 	options->paused_handover = dice_chance(dice, 400);
 	options->auto_converge = dice_chance(dice, 300);

@@ -223,7 +223,7 @@ static bool rule_holds(struct trial *trial, const struct rule *rule)
 			return false;
 	}
 	if (rule->kind == RULE_AT_MOST_MOVING && moving > rule->count)
-		return error_set(&trial->error, ERR_INTERNAL, "%u guests of a group move, of %u allowed", moving, rule->count);
+		return error_set(&trial->error, ERR_INTERNAL, "%u guests of group %s move, of %u allowed", moving, rule->groups[0], rule->count);
 	return true;
 }
 
@@ -338,20 +338,28 @@ static bool is_excused(const struct trial *trial, uint32_t guest)
 	return trial->guests[guest].was_moved_by_stranger || trial->guests[guest].was_ended || trial->guests[guest].was_doubled;
 }
 
-static const struct move_record *last_move(const struct trial *trial, uint32_t guest)
+/* Of all lives; moves for which nothing was ever done say nothing of where their guest is. */
+static const struct move_record *last_move(const struct store_image *image, const char *guest)
 {
-	return trial_move(trial, trial->inventory->guests[guest].name);
+	const struct move_record *last = NULL;
+	size_t i;
+
+	for (i = 0; i < image->n_moves; i++)
+		if (image->moves[i].target != NULL && strcmp(image->moves[i].guest, guest) == 0 &&
+			(last == NULL || image->moves[i].id > last->id))
+			last = &image->moves[i];
+	return last;
 }
 
-static bool move_is_true(struct trial *trial, uint32_t guest)
+static bool move_is_true(struct trial *trial, const struct store_image *image, uint32_t guest)
 {
-	const struct move_record *move = last_move(trial, guest);
+	const struct move_record *move = last_move(image, trial->inventory->guests[guest].name);
 	const struct guest *facts = &trial->inventory->guests[guest];
 	const char *wanted;
 	uint32_t host;
 
-	if (move == NULL || move->target == NULL)
-		return true; /* nothing was ever done about it */
+	if (move == NULL)
+		return true;
 	if (!move_state_is_end(move->state))
 		return error_set(&trial->error, ERR_INTERNAL, "guest %s: its move is still %s", move->guest, move_state_name(move->state));
 	if (move->state != MOVE_DONE && (move->error.code == ERR_NONE || move->error.message[0] == '\0'))
@@ -396,9 +404,22 @@ static bool nothing_is_left(struct trial *trial)
 	return is_clean;
 }
 
+static bool moves_are_true(struct trial *trial)
+{
+	struct store_image *image;
+	bool are_true = true;
+	uint32_t guest;
+
+	if (!trial->store->load(trial->store, &image, &trial->error))
+		return false;
+	for (guest = 0; guest < trial->inventory->n_guests && are_true; guest++)
+		are_true = move_is_true(trial, image, guest);
+	store_image_free(image);
+	return are_true;
+}
+
 bool trial_check_settled(struct trial *trial)
 {
-	uint32_t guest;
 
 	if (trial->is_failed)
 		return false;
@@ -407,8 +428,7 @@ bool trial_check_settled(struct trial *trial)
 		return broken(trial, "settled world");
 	if (trial->engine != NULL && !store_equals_engine(trial))
 		return broken(trial, "settled state");
-	for (guest = 0; guest < trial->inventory->n_guests; guest++)
-		if (!move_is_true(trial, guest))
-			return broken(trial, "settled moves");
+	if (!moves_are_true(trial))
+		return broken(trial, "settled moves");
 	return nothing_is_left(trial) || broken(trial, "leftovers");
 }
