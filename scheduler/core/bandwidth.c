@@ -270,6 +270,20 @@ static void judge(const struct engine *engine, struct link *link, const struct l
 		lower_if_slow(engine, link, flow->total);
 }
 
+/* A rate says something only about the company it was measured in. */
+static void note_company(const struct engine *engine, struct move *move)
+{
+	uint32_t heads = 0;
+	size_t i;
+
+	for (i = 0; i < LINKS_OF_MOVE; i++)
+		if (move->links[i] != INDEX_NONE)
+			heads += engine->links[move->links[i]].n_heads << (8 * i);
+	if (heads != move->company)
+		move->steady_samples = 0;
+	move->company = heads;
+}
+
 /* A head that had all its links to itself shows what one stream carries there. */
 static void note_alone(const struct engine *engine, struct move *move)
 {
@@ -345,7 +359,8 @@ static void grant_one(struct engine *engine, struct move *move, uint64_t *used)
 	} else {
 		/* What it would take alone, not what it gets beside others: a rate that is small
 		 * because the link is shared must not make room for one more to share it. */
-		takes = stream_of(engine, move);
+		/* While a capacity is being looked for, one head more at a time. */
+		takes = capacity < RATE_HUGE || move->steady_samples >= STEADY_SAMPLES ? stream_of(engine, move) : left;
 		if (takes > left)
 			takes = left;
 		granted = is_configured ? left : 0;
@@ -392,8 +407,10 @@ void bandwidth_grant(struct engine *engine)
 		add_flow(engine, flows, moves[i]);
 	for (i = 0; i < engine->n_links; i++)
 		judge(engine, &engine->links[i], &flows[i]);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		note_company(engine, moves[i]);
 		note_alone(engine, moves[i]);
+	}
 	for (i = 0; i < n; i++)
 		grant_one(engine, moves[i], used);
 	for (i = 0; i < n; i++)

@@ -14,6 +14,9 @@
 enum {
 	ENDING_MS = 300,          /* a copy that ends within this no longer needs the whole link */
 	ABORT_AGAIN_MS = 10000,
+	/* A libvirtd answers no question about a guest that it is handing over, and the thread that asked
+	 * is held up for seconds; the end of the call or an event says more. */
+	SWITCHOVER_STATS_MS = 5000,
 };
 
 static void add_maps(struct name_map **maps, size_t *n, const struct name_map *from, size_t n_from)
@@ -119,7 +122,8 @@ static void start_prepare(struct engine *engine, struct move *move)
 	move->disks_changed = true;
 	move->is_handover_void = false;
 	move->record.epoch++;
-	move->record.handover_paused = engine->options.paused_handover;
+	/* Only a persistent guest's source tells afterwards whether it was moved (undefined) or has crashed. */
+	move->record.handover_paused = engine->options.paused_handover && move->record.persistent;
 	move_set_state(engine, move, MOVE_PREPARING, "%zu disks to copy", move->record.n_disks);
 	fill(engine, move, move_request(engine, move, HV_PREPARE, SIDE_SOURCE));
 }
@@ -159,7 +163,6 @@ static void start_migrate(struct engine *engine, struct move *move)
 	fill(engine, move, request);
 	request->rate_bytes_per_s = engine->options.throttle ? move->granted_bytes_per_s : move->max_rate_bytes_per_s;
 	move->sent_bytes_per_s = request->rate_bytes_per_s;
-	move->is_throttleable = true;
 }
 
 static void prepare_done(struct engine *engine, struct move *move, struct hv_reply *reply)
@@ -241,6 +244,7 @@ static void follow_phase(struct engine *engine, struct move *move, enum hv_phase
 		move_set_state(engine, move, MOVE_COPYING_MEMORY, "the switchover did not happen");
 	else if (phase == HV_PHASE_SWITCHOVER && (state == MOVE_COPYING_MEMORY || state == MOVE_COPYING_DISKS)) {
 		move_set_state(engine, move, MOVE_SWITCHOVER, "the guest is paused on the source");
+		move->next_stats_ms = engine->now_ms + SWITCHOVER_STATS_MS;
 		bandwidth_release(engine, move);
 	}
 }
@@ -278,6 +282,11 @@ static void stats_done(struct engine *engine, struct move *move, const struct hv
 	if (reply->error.code != ERR_NONE || reply->stats.phase == HV_PHASE_NONE || reply->stats.phase == HV_PHASE_DONE) {
 		ended_unheard(engine, move);
 		return;
+	}
+	if (!move->is_throttleable && (reply->stats.phase == HV_PHASE_DISKS || reply->stats.phase == HV_PHASE_MEMORY)) {
+		/* Not before: the rate of the request comes into force when the copy begins, over any that was set earlier. */
+		move->is_throttleable = true;
+		engine->must_grant = true;
 	}
 	take_stats(engine, move, &reply->stats);
 	follow_phase(engine, move, reply->stats.phase);
@@ -348,7 +357,6 @@ void run_adopt(struct engine *engine, struct move *move, bool is_switching)
 		converge_begin(engine, move);
 		if (!move->is_abort_wanted)
 			error_clear(&move->failure); /* that drover had stopped is no failure of the move */
-		move->is_throttleable = true;
 		move->sent_bytes_per_s = UINT64_MAX; /* not known: the next grant is sent in any case */
 		engine->must_grant = true;
 	}
