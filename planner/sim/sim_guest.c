@@ -269,7 +269,7 @@ void sim_guest_after_loss(struct sim *sim, uint32_t guest)
 	if (!g->was_running && !g->was_paused)
 		return;
 	for (copy = copy != NULL ? copy : g->copies; copy != NULL; copy = copy->next_of_guest) {
-		if (!sim_copy_is_active(copy) || copy->is_incoming || copy->version < g->version)
+		if (!sim_copy_is_active(copy) || copy->is_incoming || (copy->presence != HV_RUNNING && copy->version < g->version))
 			continue;
 		sim_copy_takes_over(sim, copy);
 		sim_guest_verify(sim, guest);

@@ -63,6 +63,9 @@ static void apply(struct chaos *chaos, enum sim_fault_kind kind, enum sim_phase 
 		.duration_ms = dice_between(chaos->dice, 1, chaos->fault_longest_ms),
 	};
 
+	/* Nobody watches a stranger's migration: one that cannot end would go on for ever. */
+	if (kind == SIM_FAULT_STRANGER_MOVES && chaos->trial->inventory->guests[guest].dirty_rate_bytes_per_s > 4000000)
+		return;
 	if (kind == SIM_FAULT_LINK_SLOW)
 		fault.value = (uint64_t)dice_between(chaos->dice, 100000, 20000000);
 	else if (kind == SIM_FAULT_DIRTY_SURGE)
