@@ -212,6 +212,8 @@ static bool end_guest(struct sim *sim, uint32_t guest)
 		sim_migration_source_gone(sim, migration);
 	else if (migration != NULL)
 		migration->to = NULL;
+	if (sim->guests[guest].migration == NULL)
+		sim_guest_after_loss(sim, guest); /* after a split brain the other one is the guest from now on */
 	return true;
 }
 

@@ -184,6 +184,12 @@ static const struct sim_copy *rival(const struct sim *sim, const struct sim_copy
 	return NULL;
 }
 
+/* The newer copy was ended by a fault and left no trace, for it was not persistent: nobody can know of it. */
+static bool is_last_chance(const struct sim *sim, const struct sim_copy *copy)
+{
+	return sim->guests[copy->guest].is_ended && !copy->is_persistent && sim_guest_main_copy(sim, copy->guest) == NULL;
+}
+
 void sim_do_resume(struct sim *sim, struct sim_op *op)
 {
 	struct sim_copy *copy = sim_op_copy(sim, op);
@@ -206,7 +212,7 @@ void sim_do_resume(struct sim *sim, struct sim_op *op)
 	if (other != NULL)
 		sim_breach(sim, "guest %s is resumed on %s while its copy on %s can run", sim_guest_name(sim, copy->guest),
 			sim_host_name(sim, op->host), sim_host_name(sim, other->host));
-	else if (copy->version == sim->guests[copy->guest].version)
+	else if (copy->version == sim->guests[copy->guest].version || is_last_chance(sim, copy))
 		sim_copy_takes_over(sim, copy);
 	sim_copy_set(sim, copy, HV_RUNNING, HV_PAUSE_NONE);
 	sim_note_send(sim, HV_NOTE_GUEST_RESUMED, op->host, copy->guest, 0, NULL);

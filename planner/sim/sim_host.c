@@ -141,7 +141,7 @@ static bool runs_somewhere(const struct sim *sim, uint32_t guest)
 {
 	const struct sim_copy *copy = sim_guest_main_copy(sim, guest);
 
-	return copy != NULL && copy->presence == HV_RUNNING;
+	return copy != NULL && (copy->presence == HV_RUNNING || sim->guests[guest].was_paused);
 }
 
 /* It boots: everything that is defined to start does so, a stale definition too. */
@@ -155,12 +155,13 @@ static void boot(struct sim *sim, uint32_t host)
 		if (copy->presence != HV_SHUTOFF || !copy->is_persistent || !copy->has_autostart || guest->migration != NULL)
 			continue;
 		/* A copy that was handed over and never ran is not the guest any more once this one has booted. */
-		if (runs_somewhere(sim, copy->guest))
+		if (runs_somewhere(sim, copy->guest)) {
 			guest->may_run_twice = true;
-		else
+		} else {
 			sim_copy_takes_over(sim, copy);
-		guest->is_ended = guest->was_paused = false;
-		guest->was_running = true;
+			guest->is_ended = guest->was_paused = false;
+			guest->was_running = true;
+		}
 		sim_copy_set(sim, copy, HV_RUNNING, HV_PAUSE_NONE);
 	}
 }

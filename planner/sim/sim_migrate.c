@@ -458,8 +458,12 @@ void sim_migration_end_source(struct sim *sim, struct sim_migration *migration)
 	move_interfaces(sim, migration);
 	if (migration->to != NULL && migration->to->presence != HV_RUNNING)
 		sim_copy_takes_over(sim, migration->to);
-	if (from == NULL)
+	if (from == NULL) {
+		/* It died at this moment: whether a copy that waits for its resume may run is for the manager to say. */
+		if (migration->to != NULL && migration->to->presence != HV_RUNNING && sim->guests[migration->guest].was_running)
+			sim->guests[migration->guest].is_ended = true;
 		return;
+	}
 	migration->from = NULL;
 	if (migration->persistent)
 		from->is_persistent = false;

@@ -71,13 +71,15 @@ static const struct rule_row {
 	{SEEN_PAUSED, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_CONFIRM_LOST, "runs on the target; the source is paused and stale"},
 	{SEEN_PAUSED, SEEN_HANDOVER, VERDICT_CONFIRM_LOST, "handed over; the source is paused and stale"},
 	{SEEN_PAUSED, SEEN_PAUSED, VERDICT_ORPHAN, "paused on both hosts: only the source is whole for certain"},
-	{SEEN_PAUSED, SEEN_GONE | SEEN_MIGRATED, VERDICT_RESUME_SOURCE, "paused on the source, not on the target"},
+	{SEEN_PAUSED, SEEN_ABSENT, VERDICT_RESUME_SOURCE, "paused on the source, not on the target"},
+	{SEEN_PAUSED, SEEN_SHUTOFF | SEEN_MIGRATED, VERDICT_DOUBTFUL, "paused on the source, and shut off on the target, where it may have run"},
 	{SEEN_LEFT | SEEN_SHUTOFF, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_MOVED, "runs on the target, not on the source"},
 	{SEEN_LEFT, SEEN_HANDOVER, VERDICT_RESUME_TARGET, "handed over and waiting for its resume"},
-	{SEEN_SHUTOFF, SEEN_HANDOVER, VERDICT_DOUBTFUL, "shut off on the source, which may have run on since it was handed over"},
+	{SEEN_SHUTOFF, SEEN_HANDOVER, VERDICT_DOUBTFUL, "is shut off on the source, which may have run on, and paused on the target since it was handed over"},
 	{SEEN_ABSENT | SEEN_SHUTOFF, SEEN_PAUSED, VERDICT_ORPHAN, "gone from the source; an unfinished copy is on the target"},
 	{SEEN_LEFT, SEEN_SHUTOFF, VERDICT_MOVED, "was moved, and shut down on the target since"},
-	{SEEN_SHUTOFF, SEEN_GONE | SEEN_MIGRATED, VERDICT_GUEST_STOPPED, "was shut down on the source"},
+	{SEEN_SHUTOFF, SEEN_ABSENT, VERDICT_GUEST_STOPPED, "was shut down on the source"},
+	{SEEN_SHUTOFF, SEEN_SHUTOFF | SEEN_MIGRATED, VERDICT_DOUBTFUL, "is shut off on both hosts, and either may have run last"},
 	{SEEN_LEFT, SEEN_GONE | SEEN_MIGRATED, VERDICT_GUEST_GONE, "runs on neither host"},
 };
 
@@ -228,6 +230,8 @@ static void split_brain(struct engine *engine, struct move *move, const char *te
 		move_end(engine, move, MOVE_FAILED, &why);
 		return;
 	}
+	if (move->record.state == MOVE_UNKNOWN)
+		move_set_state(engine, move, MOVE_VERIFYING, "%s", text);
 	repair(engine, move, move->fix_tries % 2 == 0 ? HV_SUSPEND : HV_DESTROY, SIDE_SOURCE, text);
 }
 
@@ -263,16 +267,18 @@ static void end_source(struct engine *engine, struct move *move, const char *tex
 	repair(engine, move, HV_DESTROY, SIDE_SOURCE, text);
 }
 
-/* Resuming might run the guest from a state older than its disks, not resuming loses nothing more. */
+/* Whatever is resumed or removed now might be the wrong one: an older state, or the newer disks. Nothing is touched;
+ * that costs a look by a human, the other could cost data. */
 static void doubtful(struct engine *engine, struct move *move, const char *text)
 {
 	struct error why;
 
 	if (!is_settled(engine, move, VERDICT_DOUBTFUL))
 		return;
-	error_set(&why, ERR_GUEST_NOT_RUNNING, "guest %s %s (%s); a paused copy is on %s", move->record.guest, text,
-		move->record.source, move->record.target);
-	error_hint(&why, "start it on its source, or resume the copy when the source is known not to have run on");
+	error_set(&why, ERR_GUEST_NOT_RUNNING, "guest %s %s (%s, %s)", move->record.guest, text, move->record.source,
+		move->record.target);
+	error_hint(&why, "find out from both hosts' logs where it ran last, start it there and remove the other copy");
+	leave_verifying(engine, move, &why);
 	move_end(engine, move, MOVE_FAILED, &why);
 }
 
