@@ -4,6 +4,9 @@
  * Bytes count with those sent again, at the best rate: fewer are never sent. Where destinations
  * were free to choose, one target's link proves nothing (another choice would have spared it), so
  * only all targets' links together count, and a shared link only when its traffic could not have stayed inside.
+ *
+ * Memory that others must leave first: until more than X bytes have left a host, what has begun to arrive fits what was free and X.
+ * So the rest begins to arrive after the shortest time in which X can leave, and has to pass the host's link after that.
  */
 #include "bound.h"
 
@@ -130,6 +133,135 @@ static void bound_all_targets(const struct jobs *jobs, const bool *targets, stru
 	raise_bound(bound, us, jobs, INDEX_NONE, DIRECTION_IN, text);
 }
 
+/* One way through a host's link: memory against time, cheapest memory first. */
+struct passage {
+	int64_t memory_bytes, us;
+};
+
+static int by_cost(const void *a, const void *b)
+{
+	const struct passage *x = a, *y = b;
+	double cost_x = (double)x->us / (double)x->memory_bytes, cost_y = (double)y->us / (double)y->memory_bytes;
+
+	return cost_x != cost_y ? (cost_x < cost_y ? -1 : 1) : 0;
+}
+
+struct passages {
+	struct passage *list;
+	size_t n;
+	int64_t memory_bytes, least_memory, least_us;
+};
+
+static void add_passage(struct passages *passages, int64_t memory_bytes, int64_t us)
+{
+	passages->list[passages->n++] = (struct passage){.memory_bytes = memory_bytes > 0 ? memory_bytes : 1, .us = us};
+	if (passages->n == 1 || us < passages->least_us)
+		passages->least_us = us;
+	if (passages->n == 1 || memory_bytes < passages->least_memory)
+		passages->least_memory = memory_bytes;
+	passages->memory_bytes += memory_bytes;
+}
+
+/* The least time in which that much memory can pass, taking parts of guests where that is quicker. */
+static int64_t least_time(const struct passages *passages, int64_t memory_bytes)
+{
+	int64_t us = 0;
+	size_t i;
+
+	for (i = 0; i < passages->n && memory_bytes > 0; i++) {
+		const struct passage *passage = &passages->list[i];
+
+		if (passage->memory_bytes > memory_bytes)
+			return us + (int64_t)mul_div((uint64_t)passage->us, (uint64_t)memory_bytes, (uint64_t)passage->memory_bytes);
+		us += passage->us;
+		memory_bytes -= passage->memory_bytes;
+	}
+	return us;
+}
+
+/* Time until the first may arrive, if all arrivals must wait, and from there on. */
+static int64_t room_time(const struct passages *out, const struct passages *in, int64_t free_memory)
+{
+	int64_t need = in->memory_bytes - free_memory, left = 0, us, most;
+	size_t i;
+
+	most = out->least_us + least_time(in, in->least_memory > free_memory ? in->memory_bytes : need);
+	for (i = 0; i < out->n && left < need; i++) {
+		left += out->list[i].memory_bytes;
+		if (left > need)
+			left = need;
+		us = least_time(out, left) + (left < need ? least_time(in, need - left) : in->least_us);
+		most = us > most ? us : most;
+	}
+	return most;
+}
+
+static void bound_room_of(const struct jobs *jobs, uint32_t host, struct passages *out, struct passages *in, struct bound *bound)
+{
+	int64_t free_memory = jobs->free_memory[host] > 0 ? jobs->free_memory[host] : 0, us;
+	char text[160];
+
+	if (in->n == 0 || out->n == 0 || in->memory_bytes <= free_memory)
+		return;
+	qsort(out->list, out->n, sizeof *out->list, by_cost);
+	qsort(in->list, in->n, sizeof *in->list, by_cost);
+	us = room_time(out, in, free_memory) + (jobs->model->options.setup_ms + jobs->model->options.finish_ms) * 1000;
+	snprintf(text, sizeof text, "%.24s memory: %" PRIu32 " guests (%s) wait for others to go, %s was free",
+		jobs->model->inventory->hosts[host].name, (uint32_t)in->n, size_text((uint64_t)in->memory_bytes).text,
+		size_text((uint64_t)free_memory).text);
+	raise_bound(bound, us, jobs, host, DIRECTION_IN, text);
+}
+
+/* Jobs in the order of their sources or targets. */
+static uint32_t *jobs_by_host(const struct jobs *jobs, bool is_source, uint32_t *ret_first)
+{
+	uint32_t *list = xcalloc(jobs->n, sizeof *list);
+	size_t n_hosts = jobs->model->inventory->n_hosts, i;
+
+	for (i = 0; i < jobs->n; i++)
+		ret_first[(is_source ? jobs->jobs[i].source : jobs->jobs[i].target) + 2]++;
+	for (i = 0; i < n_hosts; i++)
+		ret_first[i + 2] += ret_first[i + 1];
+	for (i = 0; i < jobs->n; i++)
+		list[ret_first[(is_source ? jobs->jobs[i].source : jobs->jobs[i].target) + 1]++] = (uint32_t)i;
+	return list;
+}
+
+/* A host may have several links: each passage is counted with the rate of all of them. */
+static int64_t passage_us(const struct jobs *jobs, const struct job *job, uint32_t host, uint32_t direction)
+{
+	const struct model_host *h = &jobs->model->hosts[host];
+	uint64_t rate = 0;
+	uint32_t k;
+
+	for (k = 0; k < h->n_links; k++)
+		rate += jobs->model->capacities[h->first_link + 2 * k + direction];
+	return (int64_t)mul_div(job->best.bytes, 1000000, rate);
+}
+
+static void bound_room(const struct jobs *jobs, struct bound *bound)
+{
+	size_t n_hosts = jobs->model->inventory->n_hosts;
+	uint32_t *out_first = xcalloc(2 * (n_hosts + 2), sizeof *out_first), *in_first = out_first + n_hosts + 2, host, at;
+	uint32_t *out_jobs = jobs_by_host(jobs, true, out_first), *in_jobs = jobs_by_host(jobs, false, in_first);
+	struct passages out = {.list = xcalloc(jobs->n, sizeof(struct passage))}, in = {.list = xcalloc(jobs->n, sizeof(struct passage))};
+
+	for (host = 0; host < n_hosts; host++) {
+		out = (struct passages){.list = out.list};
+		in = (struct passages){.list = in.list};
+		for (at = out_first[host]; at < out_first[host + 1]; at++)
+			add_passage(&out, jobs->jobs[out_jobs[at]].memory_bytes, passage_us(jobs, &jobs->jobs[out_jobs[at]], host, 0));
+		for (at = in_first[host]; at < in_first[host + 1]; at++)
+			add_passage(&in, jobs->jobs[in_jobs[at]].memory_bytes, passage_us(jobs, &jobs->jobs[in_jobs[at]], host, 1));
+		bound_room_of(jobs, host, &out, &in, bound);
+	}
+	free(out.list);
+	free(in.list);
+	free(out_jobs);
+	free(in_jobs);
+	free(out_first);
+}
+
 static void bound_moves(const struct jobs *jobs, struct bound *bound)
 {
 	int64_t sum_us = 0, each_us = (jobs->model->options.setup_ms + jobs->model->options.finish_ms) * 1000;
@@ -165,6 +297,8 @@ void bound_compute(const struct jobs *jobs, const bool *targets, struct bound *r
 	if (targets != NULL)
 		bound_all_targets(jobs, targets, ret_bound);
 	bound_shared(jobs, loads, targets, ret_bound);
+	if (targets == NULL)
+		bound_room(jobs, ret_bound);
 	bound_moves(jobs, ret_bound);
 	free(loads);
 }

@@ -132,7 +132,8 @@ static void run_init(struct run *run)
 	run->left = xcalloc(n_links, sizeof *run->left);
 	memcpy(run->left, model->capacities, n_links * sizeof *run->left);
 	run->staged = xcalloc(n_links * run->options->prestage, sizeof *run->staged);
-	run->n_staged = xcalloc(n_links, sizeof *run->n_staged);
+	run->n_staged = xcalloc(2 * n_links, sizeof *run->n_staged);
+	run->n_flows = run->n_staged + n_links;
 	run->is_closed = xcalloc(n_links, sizeof *run->is_closed);
 	run->load_us = xcalloc(3 * n_links, sizeof *run->load_us);
 	run->waiting_us = run->load_us + n_links;
@@ -269,6 +270,8 @@ static void settle_work(const struct run *run, struct active *active)
 /* From now on it sends at the rate that it holds. */
 static void flow(struct run *run, uint32_t number)
 {
+	const struct job *job = &run->jobs->jobs[number];
+	uint32_t i;
 	struct active *active = &run->active[number];
 
 	if (!active->has_begun) {
@@ -276,11 +279,13 @@ static void flow(struct run *run, uint32_t number)
 
 		active->has_begun = true;
 		active->since_us = run->now_us;
+		for (i = 0; i < job->n_links; i++)
+			run->n_flows[job->links[i]]++;
 		if (begin > run->out->start_us[number])
 			run->out->start_us[number] = begin;
 	}
 	note_rate(run, number, active->rate);
-	active->full_us = full_time(&run->jobs->jobs[number], active->rate);
+	active->full_us = full_time(job, active->rate);
 	active->until_us = run->now_us + (int64_t)mul_div((uint64_t)active->full_us, (uint64_t)active->work_left, WORK_WHOLE) + 1;
 	run_push(run, number);
 }
@@ -410,6 +415,7 @@ static void end_transfer(struct run *run, uint32_t number)
 	note_rate(run, number, 0);
 	for (k = 0; k < job->n_links; k++) {
 		run->left[job->links[k]] += active->rate;
+		run->n_flows[job->links[k]]--;
 		run_note_link(run, job->links[k]);
 		run->load_us[job->links[k]] -= carry_us(job->best.bytes, run->jobs->model->capacities[job->links[k]]);
 	}
@@ -495,7 +501,7 @@ static bool is_hopeless(struct run *run, const struct goal *goal)
 
 		if (late <= run->excess_us[link] || (goal->excess_limit_us == INT64_MAX && run->load_us[link] > 0))
 			continue;
-		if (run->load_us[link] > 0)
+		if (run->n_flows[link] > 0)
 			late -= sent_us(run, link);
 		if (late <= run->excess_us[link])
 			continue;

@@ -53,6 +53,7 @@ struct run {
 	uint32_t *staged;        /* per link: jobs let in without their full rate, at most `prestage` */
 	uint32_t *n_staged;      /* per link */
 	bool *is_closed;         /* per link: nobody can begin on it */
+	uint32_t *n_flows;       /* per link: who sends over it */
 	int64_t *load_us;        /* per link: what is not sent yet, at the link's rate */
 	int64_t *waiting_us;     /* per link: of those not let in yet */
 	int64_t *excess_us;      /* per link: by how much it will at least be late */
