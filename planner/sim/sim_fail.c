@@ -48,12 +48,16 @@ void sim_migration_fail(struct sim *sim, struct sim_migration *migration, int64_
 
 void sim_migration_cancelled(struct sim *sim, struct sim_migration *migration)
 {
+	uint32_t guest = migration->guest;
+
 	if (migration->failed_in != SIM_PHASE_CONFIRM)
 		sim_migration_kill_target(sim, migration);
 	resume_source(sim, migration);
 	sim->counters.moves_failed++;
 	sim_migration_reply(sim, migration, &migration->error);
 	sim_migration_free(sim, migration);
+	if (sim_guest_main_copy(sim, guest) == NULL)
+		sim_guest_after_loss(sim, guest); /* its source had died before, and now the unfinished copy is gone too */
 }
 
 void sim_migration_forget(struct sim *sim, struct sim_migration *migration, const char *why)

@@ -120,7 +120,8 @@ static bool lose_finish(struct sim *sim, uint32_t guest)
 {
 	struct sim_migration *migration = sim->guests[guest].migration;
 
-	if (migration == NULL || migration->phase == SIM_PHASE_CANCELLING)
+	/* Of a stranger's, nobody would repair what follows. */
+	if (migration == NULL || migration->phase == SIM_PHASE_CANCELLING || migration->is_strangers)
 		return false;
 	migration->finish_lost = true;
 	if (migration->phase == SIM_PHASE_CONFIRM)
@@ -184,6 +185,7 @@ static bool move_by_stranger(struct sim *sim, uint32_t guest, uint32_t target)
 		return false;
 	migration = sim_migration_begin(sim, guest, copy->host, target);
 	migration->is_strangers = true;
+	migration->finish_lost = false;
 	migration->persistent = copy->is_persistent;
 	migration->disks = hv_disks_copy(disks, n);
 	migration->n_disks = n;

@@ -52,6 +52,15 @@ static const char *a_host_that_matters(struct chaos *chaos)
 	return any_host(chaos);
 }
 
+static bool is_twice(const struct trial *trial, uint32_t guest)
+{
+	uint32_t host, n = 0;
+
+	for (host = 0; host < trial->inventory->n_hosts; host++)
+		n += sim_guest_is_active_on(trial->sim, guest, host);
+	return n > 1;
+}
+
 static void apply(struct chaos *chaos, enum sim_fault_kind kind, enum sim_phase at_phase, uint32_t guest, const char *host)
 {
 	struct sim_fault fault = {
@@ -65,6 +74,9 @@ static void apply(struct chaos *chaos, enum sim_fault_kind kind, enum sim_phase 
 
 	/* Nobody watches a stranger's migration: one that cannot end would go on for ever. */
 	if (kind == SIM_FAULT_STRANGER_MOVES && chaos->trial->inventory->guests[guest].dirty_rate_bytes_per_s > 4000000)
+		return;
+	/* While it runs twice, its own shutdown would race with our choice between the two. */
+	if (kind == SIM_FAULT_GUEST_ENDS && is_twice(chaos->trial, guest))
 		return;
 	if (kind == SIM_FAULT_LINK_SLOW)
 		fault.value = (uint64_t)dice_between(chaos->dice, 100000, 20000000);

@@ -8,7 +8,7 @@
 
 enum {
 	FAULTS_LONGEST_MS = 900000,
-	HEAL_MS = 4 * 3600000,    /* within this every batch has ended once nothing goes wrong any more */
+	HEAL_MS = 12 * 3600000,   /* within this every batch has ended once nothing goes wrong any more */
 	SETTLE_MS = 300000,       /* for what libvirt and strangers still have under way */
 };
 

@@ -97,9 +97,11 @@ struct counts {
 	uint32_t out, in, out_storage, in_storage;
 };
 
+/* Ours, and not merely waiting for a dead peer to be noticed. */
 static bool is_ours(const struct trial *trial, uint32_t guest, uint32_t *ret_source, uint32_t *ret_target)
 {
-	return sim_guest_route(trial->sim, guest, ret_source, ret_target) && !sim_guest_is_moved_by_stranger(trial->sim, guest);
+	return sim_guest_route(trial->sim, guest, ret_source, ret_target) && !sim_guest_is_moved_by_stranger(trial->sim, guest) &&
+		sim_guest_phase(trial->sim, guest) != SIM_PHASE_CANCELLING;
 }
 
 static bool copies_disks(const struct trial *trial, uint32_t guest)
