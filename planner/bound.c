@@ -133,61 +133,61 @@ static void bound_all_targets(const struct jobs *jobs, const bool *targets, stru
 	raise_bound(bound, us, jobs, INDEX_NONE, DIRECTION_IN, text);
 }
 
-/* One way through a host's link: memory against time, cheapest memory first. */
+/* One way through a host's link: what it needs of a room (memory or CPUs) against time. */
 struct passage {
-	int64_t memory_bytes, us;
+	int64_t amount, us;
 };
 
 static int by_cost(const void *a, const void *b)
 {
 	const struct passage *x = a, *y = b;
-	double cost_x = (double)x->us / (double)x->memory_bytes, cost_y = (double)y->us / (double)y->memory_bytes;
+	double cost_x = (double)x->us / (double)x->amount, cost_y = (double)y->us / (double)y->amount;
 
 	return cost_x != cost_y ? (cost_x < cost_y ? -1 : 1) : 0;
 }
 
 struct passages {
-	struct passage *list;
+	struct passage *list; /* cheapest first */
 	size_t n;
-	int64_t memory_bytes, least_memory, least_us;
+	int64_t amount, least_amount, least_us;
 };
 
-static void add_passage(struct passages *passages, int64_t memory_bytes, int64_t us)
+static void add_passage(struct passages *passages, int64_t amount, int64_t us)
 {
-	passages->list[passages->n++] = (struct passage){.memory_bytes = memory_bytes > 0 ? memory_bytes : 1, .us = us};
+	passages->list[passages->n++] = (struct passage){.amount = amount > 0 ? amount : 1, .us = us};
 	if (passages->n == 1 || us < passages->least_us)
 		passages->least_us = us;
-	if (passages->n == 1 || memory_bytes < passages->least_memory)
-		passages->least_memory = memory_bytes;
-	passages->memory_bytes += memory_bytes;
+	if (passages->n == 1 || amount < passages->least_amount)
+		passages->least_amount = amount;
+	passages->amount += amount;
 }
 
-/* The least time in which that much memory can pass, taking parts of guests where that is quicker. */
-static int64_t least_time(const struct passages *passages, int64_t memory_bytes)
+/* The least time in which that amount can pass, taking parts of guests where that is quicker. */
+static int64_t least_time(const struct passages *passages, int64_t amount)
 {
 	int64_t us = 0;
 	size_t i;
 
-	for (i = 0; i < passages->n && memory_bytes > 0; i++) {
+	for (i = 0; i < passages->n && amount > 0; i++) {
 		const struct passage *passage = &passages->list[i];
 
-		if (passage->memory_bytes > memory_bytes)
-			return us + (int64_t)mul_div((uint64_t)passage->us, (uint64_t)memory_bytes, (uint64_t)passage->memory_bytes);
+		if (passage->amount > amount)
+			return us + (int64_t)mul_div((uint64_t)passage->us, (uint64_t)amount, (uint64_t)passage->amount);
 		us += passage->us;
-		memory_bytes -= passage->memory_bytes;
+		amount -= passage->amount;
 	}
 	return us;
 }
 
-/* Time until the first may arrive, if all arrivals must wait, and from there on. */
-static int64_t room_time(const struct passages *out, const struct passages *in, int64_t free_memory)
+/* The worst of: all that cannot begin before the first has left; all that cannot before some more have. */
+static int64_t room_time(const struct passages *out, const struct passages *in, int64_t free_amount)
 {
-	int64_t need = in->memory_bytes - free_memory, left = 0, us, most;
+	int64_t need = in->amount - free_amount, left = 0, us, most;
 	size_t i;
 
-	most = out->least_us + least_time(in, in->least_memory > free_memory ? in->memory_bytes : need);
+	most = out->least_us + least_time(in, in->least_amount > free_amount ? in->amount : need);
 	for (i = 0; i < out->n && left < need; i++) {
-		left += out->list[i].memory_bytes;
+		left += out->list[i].amount;
 		if (left > need)
 			left = need;
 		us = least_time(out, left) + (left < need ? least_time(in, need - left) : in->least_us);
@@ -196,19 +196,21 @@ static int64_t room_time(const struct passages *out, const struct passages *in, 
 	return most;
 }
 
-static void bound_room_of(const struct jobs *jobs, uint32_t host, struct passages *out, struct passages *in, struct bound *bound)
+static void bound_room_of(const struct jobs *jobs, uint32_t host, const char *what, int64_t free_amount, struct passages *out,
+	struct passages *in, struct bound *bound)
 {
-	int64_t free_memory = jobs->free_memory[host] > 0 ? jobs->free_memory[host] : 0, us;
 	char text[160];
+	int64_t us;
 
-	if (in->n == 0 || out->n == 0 || in->memory_bytes <= free_memory)
+	if (free_amount < 0)
+		free_amount = 0;
+	if (in->n == 0 || out->n == 0 || in->amount <= free_amount)
 		return;
 	qsort(out->list, out->n, sizeof *out->list, by_cost);
 	qsort(in->list, in->n, sizeof *in->list, by_cost);
-	us = room_time(out, in, free_memory) + (jobs->model->options.setup_ms + jobs->model->options.finish_ms) * 1000;
-	snprintf(text, sizeof text, "%.24s memory: %" PRIu32 " guests (%s) wait for others to go, %s was free",
-		jobs->model->inventory->hosts[host].name, (uint32_t)in->n, size_text((uint64_t)in->memory_bytes).text,
-		size_text((uint64_t)free_memory).text);
+	us = room_time(out, in, free_amount) + (jobs->model->options.setup_ms + jobs->model->options.finish_ms) * 1000;
+	snprintf(text, sizeof text, "%.50s %s: %" PRIu32 " guests wait for %" PRIu32 " to leave",
+		jobs->model->inventory->hosts[host].name, what, (uint32_t)in->n, (uint32_t)out->n);
 	raise_bound(bound, us, jobs, host, DIRECTION_IN, text);
 }
 
@@ -239,22 +241,35 @@ static int64_t passage_us(const struct jobs *jobs, const struct job *job, uint32
 	return (int64_t)mul_div(job->best.bytes, 1000000, rate);
 }
 
+/* Those of one host that pass in one direction: what they need of memory or CPUs, and how long they take. */
+static void fill_passages(const struct jobs *jobs, uint32_t host, bool is_out, bool is_memory, const uint32_t *list, size_t n,
+	struct passages *passages)
+{
+	size_t i;
+
+	*passages = (struct passages){.list = passages->list};
+	for (i = 0; i < n; i++) {
+		const struct job *job = &jobs->jobs[list[i]];
+
+		add_passage(passages, is_memory ? job->memory_bytes : job->vcpus, passage_us(jobs, job, host, is_out ? 0 : 1));
+	}
+}
+
 static void bound_room(const struct jobs *jobs, struct bound *bound)
 {
 	size_t n_hosts = jobs->model->inventory->n_hosts;
-	uint32_t *out_first = xcalloc(2 * (n_hosts + 2), sizeof *out_first), *in_first = out_first + n_hosts + 2, host, at;
+	uint32_t *out_first = xcalloc(2 * (n_hosts + 2), sizeof *out_first), *in_first = out_first + n_hosts + 2, host;
 	uint32_t *out_jobs = jobs_by_host(jobs, true, out_first), *in_jobs = jobs_by_host(jobs, false, in_first);
 	struct passages out = {.list = xcalloc(jobs->n, sizeof(struct passage))}, in = {.list = xcalloc(jobs->n, sizeof(struct passage))};
+	int room;
 
-	for (host = 0; host < n_hosts; host++) {
-		out = (struct passages){.list = out.list};
-		in = (struct passages){.list = in.list};
-		for (at = out_first[host]; at < out_first[host + 1]; at++)
-			add_passage(&out, jobs->jobs[out_jobs[at]].memory_bytes, passage_us(jobs, &jobs->jobs[out_jobs[at]], host, 0));
-		for (at = in_first[host]; at < in_first[host + 1]; at++)
-			add_passage(&in, jobs->jobs[in_jobs[at]].memory_bytes, passage_us(jobs, &jobs->jobs[in_jobs[at]], host, 1));
-		bound_room_of(jobs, host, &out, &in, bound);
-	}
+	for (host = 0; host < n_hosts; host++)
+		for (room = 0; room < 2; room++) {
+			fill_passages(jobs, host, true, room == 0, &out_jobs[out_first[host]], out_first[host + 1] - out_first[host], &out);
+			fill_passages(jobs, host, false, room == 0, &in_jobs[in_first[host]], in_first[host + 1] - in_first[host], &in);
+			bound_room_of(jobs, host, room == 0 ? "memory" : "CPUs",
+				room == 0 ? jobs->free_memory[host] : jobs->free_vcpus[host], &out, &in, bound);
+		}
 	free(out.list);
 	free(in.list);
 	free(out_jobs);
