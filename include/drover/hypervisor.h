@@ -81,6 +81,7 @@ struct hv_request {
 	bool persistent;       /* MIGRATE: keep the guest persistent on the target */
 	bool auto_converge;
 	bool paused_handover;  /* MIGRATE: leave the guest paused on the target (G1) */
+	int64_t measure_ms;    /* PROBE: watch the guests' dirty rates for so long; 0 = do not */
 };
 
 enum hv_presence {

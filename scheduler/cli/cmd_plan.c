@@ -94,11 +94,32 @@ static void show_guests(const struct args *args, const struct inventory *invento
 	table_free(table);
 }
 
+/* What moves have measured stands in for what nobody has stated, so that the document plans and
+ * simulates elsewhere as the real hosts would. */
+static void fill_learned_rates(const struct site *site)
+{
+	size_t i, j;
+
+	for (i = 0; site->image != NULL && i < site->image->n_paths; i++) {
+		const struct path_rate *path = &site->image->paths[i];
+		uint32_t ends[2] = {inventory_host(site->inventory, path->source), inventory_host(site->inventory, path->target)};
+
+		for (j = 0; j < 2; j++) {
+			struct host *host = ends[j] == INDEX_NONE ? NULL : &site->inventory->hosts[ends[j]];
+
+			if (host != NULL && host->n_links == 1 && path->memory_bytes_per_s > host->links[0].rate_bytes_per_s)
+				host->links[0].rate_bytes_per_s = path->memory_bytes_per_s;
+		}
+	}
+}
+
 int cmd_inventory(const struct args *args)
 {
 	struct site site;
 	int result = site_open(&site, args, SITE_STORE_MAY | SITE_INVENTORY);
 
+	if (result == EXIT_DONE && !output_is_table(args))
+		fill_learned_rates(&site);
 	if (result == EXIT_DONE && output_is_table(args)) {
 		show_hosts(args, site.inventory);
 		if (site.inventory->n_guests > 0)

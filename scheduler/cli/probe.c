@@ -10,7 +10,10 @@
 #include "xalloc.h"
 
 /* libvirt waits up to 10 s for a connection and 30 s for a busy guest. */
-enum { PROBE_TIMEOUT_MS = 60000 };
+enum {
+	PROBE_TIMEOUT_MS = 60000,
+	DIRTY_RATE_MS = 1000, /* the shortest that QEMU offers; longer would tell more and make every plan wait */
+};
 
 struct seen {
 	const char *uuid;
@@ -142,7 +145,8 @@ struct inventory *world_probe(struct world *world, const struct config *config, 
 	size_t i;
 
 	for (i = 0; i < config->n_hosts; i++)
-		requests[i] = (struct hv_request){.kind = HV_PROBE, .guest = "", .uuid = "", .host = config->hosts[i].name};
+		requests[i] = (struct hv_request){.kind = HV_PROBE, .guest = "", .uuid = "", .host = config->hosts[i].name,
+			.measure_ms = DIRTY_RATE_MS};
 	if (loop_gather(world_loop(world), requests, config->n_hosts, PROBE_TIMEOUT_MS, replies, err)) {
 		inventory = merge(config, replies);
 		config_apply(config, inventory);
