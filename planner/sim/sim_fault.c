@@ -234,7 +234,11 @@ static bool begin_host(struct sim *sim, struct sim_armed *armed)
 		armed->fault.duration_ms = sim->options.restart_ms;
 		sim_host_restarts(sim, host);
 		return true;
-	case SIM_FAULT_HOST_HANGS: sim->hosts[host].hung_until_us = sim->now_us + duration_us; return true;
+	case SIM_FAULT_HOST_HANGS:
+		/* Never shorter than before: what waits already would be overtaken. */
+		if (sim->hosts[host].hung_until_us < sim->now_us + duration_us)
+			sim->hosts[host].hung_until_us = sim->now_us + duration_us;
+		return true;
 	case SIM_FAULT_MEMORY_TAKEN: return take_memory(sim, armed);
 	case SIM_FAULT_POOL_TAKEN: return take_pool(sim, armed);
 	case SIM_FAULT_REQUEST_ERROR:

@@ -139,6 +139,7 @@ static void preflight_done(struct engine *engine, struct move *move, struct hv_r
 	hv_disks_free(move->record.disks, move->record.n_disks);
 	move->record.disks = hv_disks_copy(found->disks, found->n_disks);
 	move->record.n_disks = found->n_disks;
+	move->disks_changed = true;
 	move->record.persistent = found->persistent;
 	move->record.autostart = found->autostart;
 	move->record.was_paused = found->paused;
@@ -184,6 +185,8 @@ static void prepare_done(struct engine *engine, struct move *move, struct hv_rep
 		}
 	move->disks_changed = true;
 	move_touch(engine, move);
+	/* What was given up on may still be at work: one look at the hosts is not enough. */
+	move->reconcile.must_settle |= reply->outcome_unknown;
 	if (reply->error.code != ERR_NONE) {
 		fail_into_unknown(engine, move, &reply->error);
 	} else if (move->record.cancel_requested) {
@@ -220,6 +223,7 @@ static void migrate_done(struct engine *engine, struct move *move, struct hv_rep
 	bandwidth_release(engine, move);
 	move->is_throttleable = false;
 	move->next_stats_ms = TIME_NEVER;
+	move->reconcile.must_settle |= reply->outcome_unknown;
 	if (reply->error.code != ERR_NONE) {
 		/* Why we aborted it says more than that it was aborted. */
 		fail_into_unknown(engine, move, move->failure.code != ERR_NONE ? &move->failure : &reply->error);
@@ -429,6 +433,7 @@ void run_tick(struct engine *engine, struct move *move)
 			expire(engine, move, slot);
 	if (move->active_at == INDEX_NONE)
 		return;
+	watch_progress(engine, move); /* first: it may leave the wire, and then there is nothing to steer any more */
 	if (move_state_is_on_wire(move->record.state)) {
 		if (move->next_stats_ms <= engine->now_ms && move->pending[HV_STATS] == 0) {
 			move_request(engine, move, HV_STATS, SIDE_SOURCE);
@@ -438,7 +443,6 @@ void run_tick(struct engine *engine, struct move *move)
 			move_request(engine, move, HV_ABORT, SIDE_SOURCE);
 			move->abort_ms = engine->now_ms + ABORT_AGAIN_MS;
 		}
-		watch_progress(engine, move);
 	}
 	if (move->active_at != INDEX_NONE)
 		reconcile_tick(engine, move);
