@@ -79,9 +79,14 @@ void sim_migration_source_restarts(struct sim *sim, struct sim_migration *migrat
 	sim_flow_stop(sim, migration);
 	if (phase != SIM_PHASE_CONFIRM && !(phase == SIM_PHASE_CANCELLING && migration->failed_in == SIM_PHASE_CONFIRM))
 		sim_migration_kill_target(sim, migration); /* its connection closed: autodestroy */
-	/* In the window between the last byte and Confirm nobody knows whether the target runs: left paused. */
+	/* In the window between the last byte and Confirm nobody knows whether the target runs: left paused. A stranger
+	 * puts it right by hand. */
 	if (phase != SIM_PHASE_FINISH && phase != SIM_PHASE_CONFIRM)
 		resume_source(sim, migration);
+	else if (migration->is_strangers && migration->to == NULL)
+		resume_source(sim, migration);
+	else if (migration->is_strangers)
+		sim_migration_end_source(sim, migration);
 	sim_migration_forget(sim, migration, "libvirtd restarted");
 }
 
