@@ -122,7 +122,7 @@ static struct batch_record copy_batch(const struct batch_record *from)
 	return copy;
 }
 
-static void restore_batch(struct engine *engine, const struct store_image *image, const struct batch_record *record,
+static void add_batch(struct engine *engine, const struct store_image *image, const struct batch_record *record,
 	const struct request *request)
 {
 	uint32_t at = (uint32_t)engine->n_batches;
@@ -140,8 +140,14 @@ static void restore_batch(struct engine *engine, const struct store_image *image
 			add_move(engine, &image->moves[i], at);
 	for (i = first; i < engine->n_moves; i++)
 		resume_move(engine, &engine->moves[i]);
-	for (i = first; i < engine->n_moves; i++) {
-		struct move *move = &engine->moves[i];
+}
+
+static void resume_batch(struct engine *engine, struct batch *batch)
+{
+	uint32_t i;
+
+	for (i = 0; i < batch->n_moves; i++) {
+		struct move *move = &engine->moves[batch->first_move + i];
 
 		if (move_state_is_end(move->record.state))
 			continue;
@@ -152,8 +158,7 @@ static void restore_batch(struct engine *engine, const struct store_image *image
 			resume_waiting(engine, move);
 		}
 	}
-	engine_audit(engine, &engine->batches[at], NULL, "", "", "drover was started again: %u moves unfinished",
-		engine->batches[at].n_unfinished);
+	engine_audit(engine, batch, NULL, "", "", "drover was started again: %u moves unfinished", batch->n_unfinished);
 }
 
 static void restore_hosts(struct engine *engine, const struct store_image *image)
@@ -193,8 +198,10 @@ void restore_image(struct engine *engine, const struct event *event)
 		if (record->id >= engine->next_batch_id)
 			engine->next_batch_id = record->id + 1;
 		if (!batch_state_is_end(record->state))
-			restore_batch(engine, image, record,
-				event->restore.requests != NULL ? event->restore.requests[i] : NULL);
+			add_batch(engine, image, record, event->restore.requests != NULL ? event->restore.requests[i] : NULL);
 	}
+	/* Only now: requests borrow from the records, and adding a move may put all records elsewhere. */
+	for (i = 0; i < engine->n_batches; i++)
+		resume_batch(engine, &engine->batches[i]);
 	engine->must_admit = true;
 }
