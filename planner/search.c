@@ -184,29 +184,33 @@ static void list_by_link(struct search *search)
 			search->by_link[search->link_first[jobs->jobs[i].links[k] + 1]++] = (uint32_t)i;
 }
 
-/* One of those whose transfer, or whose end, came when this one began; INDEX_NONE when it had not to wait. */
-static uint32_t find_cause(struct search *search, uint32_t number)
+/* One of those whose transfer came to its end when this one began, or whose leaving made its room; INDEX_NONE when it had not to
+ * wait. */
+static uint32_t find_cause(struct search *search, uint32_t number, bool *ret_is_room)
 {
 	const struct plan_options *options = &search->jobs->model->options;
 	const struct job *job = &search->jobs->jobs[number];
-	int64_t begin = search->now->start_us[number] + options->setup_ms * 1000;
+	int64_t start = search->now->start_us[number], begin = start + options->setup_ms * 1000;
 	uint32_t found = INDEX_NONE, n = 0, i, at;
 
-	if (search->now->start_us[number] <= 0)
+	*ret_is_room = false;
+	if (start <= 0)
 		return INDEX_NONE;
 	for (i = 0; i < job->n_links; i++)
 		for (at = search->link_first[job->links[i]]; at < search->link_first[job->links[i] + 1]; at++) {
 			uint32_t other = search->by_link[at];
 			int64_t end = search->now->end_us[other] - options->finish_ms * 1000;
 
-			if (other == number || end > begin || end < begin - options->setup_ms * 1000 - CAUSE_US)
+			if (other == number || end > begin || end < start - CAUSE_US)
 				continue;
 			if (draw(&search->state) % ++n == 0)
 				found = other;
 		}
-	if (found == INDEX_NONE && search->now->after[number] != INDEX_NONE)
-		found = search->now->after[number];
-	return found;
+	at = search->now->after[number];
+	if (at == INDEX_NONE || (n > 0 && (search->now->end_us[at] < start - CAUSE_US || draw(&search->state) % 2 == 0)))
+		return found;
+	*ret_is_room = true;
+	return at;
 }
 
 static uint32_t draw_late(struct search *search)
@@ -239,17 +243,19 @@ static void insert(uint32_t *order, size_t from, size_t to)
 	order[to] = moved;
 }
 
-/* Goes back from somebody who ends late, from cause to cause, and lets one of them on the way go before its cause. */
+/* Goes back from somebody who ends late, from cause to cause, and lets one of them on the way go before its cause. Who made
+ * room for another goes before it in any case: there the way leads on. */
 static bool change_critical(struct search *search)
 {
 	uint32_t number = draw_late(search);
-	size_t n = 0, from, to;
+	size_t n = 0, hops, from, to;
 	struct step_back *step;
 
-	while (number != INDEX_NONE && n < PATH_MAX_STEPS) {
-		uint32_t cause = find_cause(search, number);
+	for (hops = 0; number != INDEX_NONE && hops < PATH_MAX_STEPS; hops++) {
+		bool is_room;
+		uint32_t cause = find_cause(search, number, &is_room);
 
-		if (cause != INDEX_NONE)
+		if (cause != INDEX_NONE && !is_room)
 			search->path[n++] = (struct step_back){.job = number, .cause = cause};
 		number = cause;
 	}
@@ -289,7 +295,7 @@ static void improve(struct search *search)
 	search->path = xcalloc(PATH_MAX_STEPS, sizeof *search->path);
 	for (done = 0; done < search->jobs->model->options.search_evaluations && !is_done(search); done++) {
 		memcpy(search->trial_order, search->order, search->jobs->n * sizeof *search->order);
-		if (draw(&search->state) % 4 != 0 ? change_critical(search) : change_any(search))
+		if (draw(&search->state) % 16 != 0 ? change_critical(search) : change_any(search))
 			evaluate(search, CHOICE_BY_ORDER);
 	}
 	free(search->path);
