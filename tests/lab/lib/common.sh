@@ -8,6 +8,7 @@ if [ -n "${DROVER_LAB_DIR:-}" ]; then LAB_STORE=$LAB_DIR/store; else LAB_STORE=/
 NS=drlab
 ROOT_LINK=drlab-mgmt
 LOCK=/run/drover-lab.lock
+OWNER=/run/drover-lab.owner # pid and start time of the process the lab is for, and its command
 MARK=.drover-lab # only folders that bear it are ever deleted
 MANAGEMENT=10.83.1
 MIGRATION=10.83.2
@@ -25,6 +26,22 @@ lock() { # held until this process ends; children must not inherit it (9>&-)
         say "lock was removed meanwhile (try $try)"
     done
     die "could not take $LOCK"
+}
+
+unlock() { exec 9>&-; }
+
+# A lab belongs to a process: DROVER_LAB_OWNER, which scripts set to their own pid, or else the session's leader (a shell). While it
+# lives nobody else joins that lab or takes it down.
+my_pid() {
+    local pid=${DROVER_LAB_OWNER:-}
+    [ -n "$pid" ] || pid=$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f4)
+    start_time "$pid" >/dev/null || pid=$PPID
+    echo "$pid"
+}
+other_owner() { # prints the living owner if it is not us
+    local pid
+    pid=$(recorded_pid "$OWNER") || return 0
+    [ "$pid" = "$(my_pid)" ] || echo "process $pid: $(tr '\0' ' ' <"/proc/$pid/cmdline" | cut -c1-80)"
 }
 
 setting() { sed -n "s/^$1=//p" "$LAB_DIR/settings" 2>/dev/null || true; }

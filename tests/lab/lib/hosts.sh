@@ -197,7 +197,7 @@ start_recorder() {
 why_not_here() { # prints why the lab cannot run on this machine, nothing if it can
     local tool
     [ "$(id -u)" = 0 ] || { echo "not root"; return; }
-    for tool in ip tc taskset nsenter unshare flock virsh libvirtd qemu-system-x86_64 qemu-img gcc jq; do
+    for tool in ip ss tc taskset nsenter unshare flock virsh libvirtd qemu-system-x86_64 qemu-img gcc jq; do
         command -v "$tool" >/dev/null || { echo "$tool is not installed"; return; }
     done
     echo 'int x;' | gcc -m32 -ffreestanding -c -x c -o /dev/null - 2>/dev/null || { echo "gcc cannot build 32-bit code"; return; }
@@ -217,6 +217,30 @@ why_not_here() { # prints why the lab cannot run on this machine, nothing if it 
     fi
 }
 
+# Takes the lock and makes the lab ours, waiting for that of another living owner for DROVER_LAB_WAIT seconds (0). What an owner
+# that has ended left behind goes first.
+claim_lab() {
+    local deadline=$((SECONDS + ${DROVER_LAB_WAIT:-0})) other told=''
+    lock
+    while other=$(other_owner) && [ -n "$other" ]; do
+        unlock
+        [ "$SECONDS" -lt "$deadline" ] || die "a lab is up that belongs to $other (lab down --force ends it)"
+        [ -n "$told" ] || say "waiting for the lab of $other"
+        told=1
+        sleep 1
+        lock
+    done
+    if ! recorded_pid "$OWNER" >/dev/null && { is_up || has_namespace "$NS-sw"; }; then
+        say "removing the lab of an owner that has ended"
+        remove_all
+    fi
+    record_pid "$OWNER" "$(my_pid)"
+}
+
+# A client that still looks for a host of ours must never ask the machine's default route.
+NOWHERE="unreachable 10.83.0.0/16 metric 4278198272"
+clients() { ss -Htnp dst 10.83.0.0/16 2>/dev/null | sed -n 's/.*users:((\(.*\)))/\1/p' | sort -u; }
+
 lab_up() {
     local hosts=4 rate=200mbit networks=1 workers=50 given_rate='' reason host
     while [ $# -gt 0 ]; do
@@ -233,7 +257,9 @@ lab_up() {
     [[ $networks =~ ^[12]$ ]] || die "--networks $networks: 1 or 2"
     reason=$(why_not_here)
     [ -z "$reason" ] || { say "cannot run: $reason"; exit 77; }
-    lock
+    claim_lab
+    # shellcheck disable=SC2086  # words on purpose
+    ip route replace $NOWHERE
     if is_up; then
         [ "$(setting networks)" = "$networks" ] || die "the lab is up with $(setting networks) network(s): lab down first"
         [ "$(setting hosts)" -le "$hosts" ] || hosts=$(setting hosts)
@@ -260,9 +286,17 @@ lab_up() {
     say "up: $hosts hosts, $networks network(s), $rate"
 }
 
-lab_down() {
-    local name pid found
+lab_down() { # [--force]
+    local other
     lock
+    other=$(other_owner)
+    [ -z "$other" ] || [ "${1:-}" = --force ] || die "not taken down: the lab belongs to $other (--force)"
+    remove_all
+    rm -f "$OWNER" "$LOCK"
+}
+
+remove_all() {
+    local name pid found
     # Whatever runs in our network namespaces is ours, recorded or not: libvirtd, QEMU, holders, "lab exec".
     for _ in $(seq 100); do
         found=
@@ -284,7 +318,13 @@ lab_down() {
     for name in "$LAB_STORE" "$LAB_DIR"; do
         if [ -e "$name/$MARK" ]; then rm -rf --one-file-system "$name"; fi
     done
-    rm -f "$LOCK"
+    found=$(clients)
+    if [ -n "$found" ]; then
+        say "still connected to hosts that are gone: ${found//$'\n'/; }; the route that stops them stays until the next down"
+    else
+        # shellcheck disable=SC2086  # words on purpose
+        ip route del $NOWHERE 2>/dev/null || true
+    fi
 }
 
 data_network() { if [ "$(setting networks)" = 2 ]; then echo mig; else echo mgmt; fi; }
