@@ -166,7 +166,7 @@ static void add_strangers_volume(struct sim *sim, uint32_t guest, uint32_t targe
 	sim->volumes[volume].host = target;
 	sim->volumes[volume].guest = guest;
 	sim->volumes[volume].capacity_bytes = disk->capacity_bytes;
-	sim->volumes[volume].is_ours = true;
+	sim->volumes[volume].is_ours = sim->volumes[volume].is_strangers = true;
 }
 
 static bool move_by_stranger(struct sim *sim, uint32_t guest, uint32_t target)

@@ -390,7 +390,7 @@ static void list_volumes(const struct sim *sim, struct list *list)
 		const struct sim_volume *volume = &sim->volumes[i];
 		struct sim_leftover *item;
 
-		if (!volume->exists || is_kept(sim, i))
+		if (!volume->exists || volume->is_strangers || is_kept(sim, i))
 			continue;
 		item = add(list, SIM_LEFT_VOLUME, volume->host, volume->guest);
 		snprintf(item->text, sizeof item->text, "volume %s on %s", volume->name, sim_host_name(sim, volume->host));

@@ -243,6 +243,7 @@ static bool refuse_unreachable(struct sim *sim, struct sim_op *op)
 		op->is_local = true;
 		sim_op_reply(sim, op, 0);
 	} else {
+		op->has_waited = true;
 		sim_push(sim, host->detect_us, SIM_EVENT_ARRIVE, 0, 0, op);
 	}
 	return true;
@@ -258,6 +259,10 @@ void sim_op_arrive(struct sim *sim, struct sim_op *op)
 	}
 	if (refuse_unreachable(sim, op))
 		return;
+	if (op->has_waited && op->manager != sim->manager) {
+		sim_op_free(sim, op); /* the socket that was to send it again is gone with its process */
+		return;
+	}
 	if (sim->hosts[op->host].hung_until_us > sim->now_us) {
 		wait_hung(sim, op, sim->hosts[op->host].hung_until_us);
 		return;

@@ -48,6 +48,7 @@ struct sim_volume {
 	bool exists;
 	bool is_complete;  /* false: still being filled by a mirror */
 	bool is_ours;      /* made by PREPARE */
+	bool is_strangers; /* made by somebody else for a move: nobody's to tidy up */
 };
 
 /* A guest as one host knows it. */
@@ -191,6 +192,7 @@ struct sim_op {
 	struct hv_reply reply;
 	bool reply_is_lost, reply_is_doubled;
 	bool is_local;       /* the reply is made on the manager's side: it needs no connection */
+	bool has_waited;     /* for a host that could not be reached */
 	int64_t reply_delay_us;
 };
 
