@@ -168,6 +168,8 @@ enum sim_phase sim_guest_phase(const struct sim *sim, uint32_t guest);
 bool sim_guest_was_ended(const struct sim *sim, uint32_t guest);
 /* True while it migrates, and nobody but a stranger asked for that. */
 bool sim_guest_is_moved_by_stranger(const struct sim *sim, uint32_t guest);
+/* True from then on. */
+bool sim_guest_was_moved_by_stranger(const struct sim *sim, uint32_t guest);
 /* Hosts of its migration; false when it does not migrate. */
 bool sim_guest_route(const struct sim *sim, uint32_t guest, uint32_t *ret_source, uint32_t *ret_target);
 /* Current rate of its migration on the wire; 0 = none. */

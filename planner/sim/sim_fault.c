@@ -184,7 +184,7 @@ static bool move_by_stranger(struct sim *sim, uint32_t guest, uint32_t target)
 	    !make_strangers_disks(sim, copy, target, disks, &n))
 		return false;
 	migration = sim_migration_begin(sim, guest, copy->host, target);
-	migration->is_strangers = true;
+	migration->is_strangers = sim->guests[guest].was_strangers = true;
 	migration->finish_lost = false;
 	migration->persistent = copy->is_persistent;
 	migration->disks = hv_disks_copy(disks, n);

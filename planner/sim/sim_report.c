@@ -330,6 +330,11 @@ bool sim_guest_is_moved_by_stranger(const struct sim *sim, uint32_t guest)
 	return sim->guests[guest].migration != NULL && sim->guests[guest].migration->is_strangers;
 }
 
+bool sim_guest_was_moved_by_stranger(const struct sim *sim, uint32_t guest)
+{
+	return sim->guests[guest].was_strangers;
+}
+
 bool sim_guest_route(const struct sim *sim, uint32_t guest, uint32_t *ret_source, uint32_t *ret_target)
 {
 	const struct sim_migration *migration = sim->guests[guest].migration;

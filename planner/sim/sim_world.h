@@ -77,6 +77,7 @@ struct sim_guest {
 	struct sim_migration *migration;
 	bool was_running, was_paused; /* at the beginning */
 	bool is_ended;           /* by a fault */
+	bool was_strangers;      /* somebody else has migrated it */
 	bool may_run_twice;      /* libvirt itself let it; until one copy is gone */
 	int64_t dark_since_us;   /* no copy runs since; -1 = one does */
 	int64_t blackout_us;     /* of the last migration; -1 = none */

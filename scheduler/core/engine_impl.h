@@ -99,6 +99,7 @@ struct move {
 	bool is_target_finished, is_source_finished; /* CLEANUP */
 	bool is_handover_void;      /* the source was seen running since: the copy handed over must never run */
 	bool is_undoing, are_volumes_removed, is_tag_cleared, is_undefined; /* the attempt is being taken back */
+	bool is_interrupted;        /* by our own end, not by anything that went wrong */
 	uint32_t cleanup_tries;
 	int64_t cleanup_ms;         /* when to try again; TIME_NEVER = an answer is awaited */
 	uint32_t fix_tries;         /* repairs tried in reconcile */

@@ -212,7 +212,12 @@ void finish_attempt(struct engine *engine, struct move *move)
 		return;
 	}
 	move->record.error = why;
-	if (is_guests_fault(why.code)) {
+	if (move->is_interrupted && why.code == ERR_OUTCOME_UNKNOWN) {
+		/* Drover was stopped in the midst of it: nobody's failure, so the same again and no attempt is lost. */
+		if (move->record.attempts > 0)
+			move->record.attempts--;
+		back_to_waiting(engine, move, 0);
+	} else if (is_guests_fault(why.code)) {
 		move_end(engine, move, MOVE_FAILED, &why);
 	} else if (is_targets_fault(why.code)) {
 		/* A refusal costs no attempt: the next target may well take it. */

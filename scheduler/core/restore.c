@@ -74,6 +74,7 @@ static void ask_both(struct engine *engine, struct move *move)
 		move_state_name(move->record.state));
 	move_activate(engine, move);
 	move->failure = why;
+	move->is_interrupted = true;
 	/* VERIFYING says that the source was ended on purpose, which must not be forgotten. */
 	if (move->record.state != MOVE_UNKNOWN && move->record.state != MOVE_VERIFYING)
 		move_set_state(engine, move, MOVE_UNKNOWN, "%s", why.message);

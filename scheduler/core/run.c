@@ -89,6 +89,7 @@ void run_begin(struct engine *engine, struct move *move)
 	move_reserve(engine, move);
 	move_activate(engine, move);
 	collect_maps(engine, move);
+	move->is_interrupted = false;
 	move->record.attempts++;
 	if (move->record.started_wall_ms == 0)
 		move->record.started_wall_ms = engine->wall_ms;
@@ -380,6 +381,7 @@ void run_abort(struct engine *engine, struct move *move)
 		error_set(&move->failure, ERR_CANCELLED, "cancelled while guest %s was being copied", move->record.guest);
 	if (state == MOVE_COPYING_DISKS || state == MOVE_COPYING_MEMORY)
 		move_set_state(engine, move, MOVE_CANCELLING, "%s", move->failure.message);
+		move->is_interrupted = false;
 	/* In SWITCHOVER and beyond it is too late: the move ends as it ends. */
 	if (move->record.state == MOVE_CANCELLING && move->pending[HV_ABORT] == 0) {
 		move_request(engine, move, HV_ABORT, SIDE_SOURCE);

@@ -265,6 +265,8 @@ static void bury_and_raise(struct chaos *chaos)
 
 	if (trial->engine != NULL) {
 		trial_kill(trial);
+		if ((chaos->faults & 1u << SIM_FAULT_STRANGER_MOVES) != 0 && dice_chance(chaos->dice, 400))
+			apply(chaos, SIM_FAULT_STRANGER_MOVES, SIM_PHASE_NONE, any_guest(chaos), any_host(chaos));
 		chaos->restart_ms = trial->now_ms + (dice_chance(chaos->dice, 500) ? 0 : dice_between(chaos->dice, 1, 60000));
 	}
 	if (sim_next_ms(trial->sim) > chaos->restart_ms || trial->now_ms >= chaos->restart_ms) {

@@ -297,7 +297,7 @@ static void notice(struct trial *trial)
 	for (guest = 0; guest < trial->inventory->n_guests; guest++) {
 		struct trial_guest *seen = &trial->guests[guest];
 
-		seen->was_moved_by_stranger |= sim_guest_is_moved_by_stranger(trial->sim, guest);
+		seen->was_moved_by_stranger = sim_guest_was_moved_by_stranger(trial->sim, guest);
 		seen->was_ended |= sim_guest_was_ended(trial->sim, guest);
 		if (sim_fault_hits(trial->sim, SIM_FAULT_HOST_DIES) == 0 || seen->was_doubled)
 			continue;
