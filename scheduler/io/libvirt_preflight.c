@@ -102,7 +102,7 @@ static bool check_network(struct check *check, const char *name, struct error *e
 	size_t n;
 	bool found = false;
 	lv_networks(check->target, &names, &n);
-	/* A host that cannot list its bridges proves nothing; libvirt itself then refuses before anything is copied. */
+	/* A host that cannot list its interfaces proves nothing; libvirt itself then refuses before anything is copied. */
 	bool is_known = n > 0;
 	while (n > 0) {
 		found = found || strcmp(names[n - 1], wanted) == 0;

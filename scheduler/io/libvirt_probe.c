@@ -33,23 +33,22 @@ static void add_once(char ***names, size_t *n, const char *name)
 }
 
 /* Bridges come from the interface driver, which reads them live; the node device driver lists no bridges. Libvirt
- * networks are asked for by themselves. */
+ * networks are asked for by themselves. A host that lists its interfaces but no bridge has none. */
 static bool list_interfaces(virConnectPtr conn, char ***names, size_t *n)
 {
 	virInterfacePtr *interfaces = NULL;
 	int found = virConnectListAllInterfaces(conn, &interfaces, 0);
-	bool has_bridge = false;
+	bool is_known = false;
 
 	for (int i = 0; i < found; i++) {
-		LV_AUTO(text_free) char *xml = virInterfaceGetXMLDesc(interfaces[i], 0);
-		LV_AUTO(text_free) char *type = xml ? lv_xml_text(xml, "/interface/@type") : NULL;
-		has_bridge = has_bridge || (type && strcmp(type, "bridge") == 0);
-		if (strcmp(virInterfaceGetName(interfaces[i]), "lo") != 0)
+		if (strcmp(virInterfaceGetName(interfaces[i]), "lo") != 0) {
 			add_once(names, n, virInterfaceGetName(interfaces[i]));
+			is_known = true;
+		}
 		virInterfaceFree(interfaces[i]);
 	}
 	free(interfaces);
-	return has_bridge;
+	return is_known;
 }
 
 void lv_networks(virConnectPtr conn, char ***ret_names, size_t *ret_n)
@@ -69,7 +68,7 @@ void lv_networks(virConnectPtr conn, char ***ret_names, size_t *ret_n)
 	}
 	free(networks);
 	virResetLastError();
-	/* No driver, or one that sees no bridge at all (a container with its parent's /sys): nothing is proven by absence. */
+	/* No driver, or one that sees nothing at all: nothing is proven by absence. */
 	if (!is_known) {
 		while (n > 0)
 			free(names[--n]);

@@ -1,0 +1,112 @@
+# shellcheck shell=bash
+# What the tests on real hosts share: a lab of their own, drover on it, claims. Set HERE before; call suite_begin first.
+
+lab=$HERE/lab
+drover=${DROVER_BIN:-$HERE/../../build/bin}/drover
+failed=0
+drover_pid=
+export DROVER_LAB_OWNER=$$
+
+# Our drover ends before the hosts do: it would go on looking for them.
+suite_end() {
+    end_drover
+    [ "$failed" = 0 ] || show_state >&2 || true
+    "$lab" down || true
+    rm -rf "$work"
+}
+
+suite_begin() { # OPTIONS OF lab up
+    local code=0
+    [ -x "$drover" ] || { echo "no $drover: build it first, or set DROVER_BIN"; exit 1; }
+    work=$(mktemp -d)
+    trap suite_end EXIT
+    trap 'exit 130' INT TERM
+    "$lab" up "$@" 2>"$work/why" || code=$?
+    if [ "$code" = 77 ]; then
+        echo "SKIPPED: $(sed -n 's/.*cannot run: //p' "$work/why")"
+        exit 77
+    elif [ "$code" != 0 ]; then
+        cat "$work/why"
+        exit 1
+    fi
+}
+
+end_drover() {
+    [ -z "$drover_pid" ] || kill -KILL "$drover_pid" 2>/dev/null || true
+    [ -z "$drover_pid" ] || wait "$drover_pid" 2>/dev/null || true
+    drover_pid=
+}
+
+configure() { # LINES of [scheduler]...: writes $work/conf; the links are told, so that plans are right from the start
+    "$lab" conf | sed "s|^rate = auto|rate = 200 Mbit/s|" >"$work/conf"
+    local line
+    for line in "$@"; do sed -i "s|^\[scheduler\]|&\n$line|" "$work/conf"; done
+}
+drover() { timeout 200 "$drover" -c "$work/conf" --state "$work/state.db" "$@"; }
+# In the background, as it is: no shell or timeout in between that would take a signal for it.
+start_drover() {
+    "$drover" -c "$work/conf" --state "$work/state.db" "$@" >>"$work/log" 2>&1 &
+    drover_pid=$!
+}
+wait_drover() { # SECONDS: sets exit_code
+    local deadline=$((SECONDS + $1))
+    exit_code=timeout
+    while kill -0 "$drover_pid" 2>/dev/null; do
+        [ "$SECONDS" -lt "$deadline" ] || return 0
+        sleep 0.1
+    done
+    exit_code=0
+    wait "$drover_pid" || exit_code=$?
+    drover_pid=
+}
+
+claim() { # TEXT COMMAND...
+    local text=$1
+    shift
+    if "$@" >"$work/out" 2>&1; then
+        echo "ok      $text"
+    else
+        echo "FAILED  $text"
+        sed 's/^/        /' "$work/out"
+        failed=1
+    fi
+}
+
+places() { "$lab" check --host-of | awk '{ print $1, $2 }' | sort; }
+place_of() { places | sed -n "s/^$1 //p"; }
+
+# Everything on the hosts that a command could change: guests, definitions with their tags, volumes, autostart.
+fingerprint() {
+    local host name
+    for host in $(host_names); do
+        echo "host $host"
+        "$lab" virsh "$host" list --all | sort -k2
+        "$lab" exec "$host" find /var/lib/libvirt/images /etc/libvirt/qemu -printf '%p %l\n' | sort
+        for name in $("$lab" virsh "$host" list --all --name); do
+            echo "tag of $name: $(tags_of "$host" "$name")"
+        done
+    done
+}
+host_names() { "$lab" status | sed -n 's/^\(h[0-9]*\) .*/\1/p'; }
+tags_of() { # HOST GUEST
+    { "$lab" virsh "$1" dumpxml "$2"; "$lab" virsh "$1" dumpxml "$2" --inactive; } 2>/dev/null | grep -o '<[a-z]*:job [^>]*>' | sort -u || true
+}
+
+# Tags, volumes and definitions that no running guest needs; nothing when all is clean.
+tags_left() {
+    local host name
+    for host in $(host_names); do
+        for name in $("$lab" virsh "$host" list --all --name); do
+            [ -z "$(tags_of "$host" "$name")" ] || echo "$host: tag on $name"
+        done
+    done
+}
+no_tags() { local left; left=$(tags_left); echo "$left"; [ -z "$left" ]; }
+
+show_state() {
+    echo "--- the last of drover's log"
+    tail -n 40 "$work/log" 2>/dev/null
+    echo "--- hosts"
+    "$lab" status
+    "$lab" check --allow-leftovers
+}
