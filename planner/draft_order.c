@@ -86,8 +86,47 @@ static bool is_in_the_way(const struct draft *draft, const bool *is_done, uint32
 	return false;
 }
 
+/* The circle's way out with the fewest bytes: a guest of it that fits a host nobody of it waits for. */
+static const struct draft_move *find_bypass(const struct play *play, const bool *is_done, uint32_t *ret_host)
+{
+	const struct draft *draft = play->draft;
+	bool *is_wanted = xcalloc(draft->inventory->n_hosts, sizeof *is_wanted);
+	const struct draft_move *best = NULL;
+	size_t i;
+
+	for (i = 0; i < draft->n_moves; i++)
+		if (!is_done[i])
+			is_wanted[draft->moves[i].target] = true;
+	for (i = 0; i < draft->n_moves; i++) {
+		const struct draft_move *move = &draft->moves[i];
+		uint32_t host;
+
+		if (is_done[i] || !is_in_the_way(draft, is_done, move->target) || (best != NULL &&
+			draft->inventory->guests[move->guest].memory_bytes >= draft->inventory->guests[best->guest].memory_bytes))
+			continue;
+		host = planner_place(draft->inventory, play->ended, move->guest, NULL, NULL, is_wanted, NULL);
+		if (host == INDEX_NONE)
+			continue;
+		best = move;
+		*ret_host = host;
+	}
+	free(is_wanted);
+	return best;
+}
+
+static void hint_bypass(const struct draft *draft, const struct draft_move *bypass, uint32_t host, struct error *error)
+{
+	if (bypass == NULL)
+		error_hint(error, "guests wait for each other's room, and no other host has any: make room for one of them");
+	else
+		error_hint(error, "guests wait for each other's room: move %s to %s first, then ask again",
+			draft->inventory->guests[bypass->guest].name, draft->inventory->hosts[host].name);
+}
+
 static void block_rest(struct play *play, const bool *is_done)
 {
+	uint32_t bypass_host = INDEX_NONE;
+	const struct draft_move *bypass = find_bypass(play, is_done, &bypass_host);
 	struct draft *draft = play->draft;
 	size_t i;
 
@@ -102,7 +141,7 @@ static void block_rest(struct play *play, const bool *is_done)
 		planner_fits(draft->inventory, play->ended, move->guest, move->target, draft->request, wanted, true, &error);
 		if (is_in_the_way(draft, is_done, move->target)) {
 			error.code = ERR_INFEASIBLE;
-			error_hint(&error, "guests wait for each other's room: move one of them to a third host first");
+			hint_bypass(draft, bypass, bypass_host, &error);
 		}
 		draft_block(draft, move->guest,
 			wanted != NULL ? wanted->guest : draft->inventory->guests[move->guest].name, &error);

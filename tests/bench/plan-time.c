@@ -1,6 +1,6 @@
 /* Planning times over the library itself, on clusters made in memory:
  *   plan-time [SEARCH_EVALUATIONS]
- * One line per case: moves, blocked, plan time, makespan over lower bound, fullest inbound host. */
+ * One line per case: moves, blocked, plan time, makespan over lower bound, fullest inbound host, memory. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +24,8 @@ static const struct bench_case cases[] = {
 	{"drain 8, hot", {64, 4000, 1, PROFILE_HOT, 0}, 8},
 	{"drain 8, disks", {64, 4000, 1, PROFILE_MIX, 50}, 8},
 	{"rebalance", {64, 4000, 1, PROFILE_NONE, 0}, 0},
+	{"drain 32", {256, 16000, 1, PROFILE_MIX, 0}, 32},
+	{"rebalance", {256, 16000, 1, PROFILE_NONE, 0}, 0},
 	{"drain 125", {1000, 100000, 1, PROFILE_MIX, 0}, 125},
 	{"rebalance", {1000, 100000, 1, PROFILE_NONE, 0}, 0},
 };
@@ -101,6 +103,7 @@ static bool run_case(const struct bench_case *bench, uint32_t evaluations)
 	struct plan_options options;
 	struct plan *plan = NULL;
 	struct error error;
+	struct rusage usage;
 	double begin;
 	uint32_t i;
 
@@ -113,11 +116,13 @@ static bool run_case(const struct bench_case *bench, uint32_t evaluations)
 		fprintf(stderr, "%s\n", error.message);
 		return false;
 	}
+	begin = seconds() - begin;
+	getrusage(RUSAGE_SELF, &usage);
 	printf("%-16s %4" PRIu32 "/%-6" PRIu32 " %6zu moves %4zu blocked %8.1f ms  makespan %8.1f s  %.4f x bound  most inbound %" PRIu64
-		" GiB\n", bench->name, bench->cluster.hosts, bench->cluster.guests, plan->n_moves, plan->n_blocked,
-		(seconds() - begin) * 1000, (double)plan->makespan_ms / 1000,
+		" GiB  largest memory so far %ld MiB\n", bench->name, bench->cluster.hosts, bench->cluster.guests, plan->n_moves, plan->n_blocked,
+		begin * 1000, (double)plan->makespan_ms / 1000,
 		plan->lower_bound_ms > 0 ? (double)plan->makespan_ms / (double)plan->lower_bound_ms : 1.0,
-		most_inbound(inventory, plan) / CLUSTER_GIB);
+		most_inbound(inventory, plan) / CLUSTER_GIB, usage.ru_maxrss / 1024);
 	plan_free(plan);
 	request_free(request);
 	inventory_free(inventory);
@@ -127,13 +132,10 @@ static bool run_case(const struct bench_case *bench, uint32_t evaluations)
 int main(int argc, char **argv)
 {
 	uint32_t evaluations = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
-	struct rusage usage;
 	size_t i;
 
 	for (i = 0; i < sizeof cases / sizeof cases[0]; i++)
 		if (!run_case(&cases[i], evaluations))
 			return 1;
-	getrusage(RUSAGE_SELF, &usage);
-	printf("largest memory: %ld MiB\n", usage.ru_maxrss / 1024);
 	return 0;
 }
