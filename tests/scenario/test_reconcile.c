@@ -1,0 +1,885 @@
+/* Every line of the decision table "where does it run", reached by the answers of the two hosts themselves: what is
+ * then asked of them, and what is not. The hypervisor here is a list of requests; the tests are its hosts. */
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_memory.h"
+#include "turn.h"
+#include "xalloc.h"
+
+enum { REQUESTS_MAX = 256 };
+
+static const char run_id[] = "00000000-0000-4000-8000-000000000001";
+static const char guest_uuid[] = "00000000-0000-4000-8000-000000000007";
+
+struct asked {
+	uint64_t tag;
+	enum hv_kind kind;
+	char host[16];
+	uint64_t epoch;
+	bool was_answered;
+};
+
+struct bench {
+	struct engine *engine;
+	struct store *store;
+	struct hypervisor hypervisor;
+	struct engine_options options;
+	struct asked asked[REQUESTS_MAX];
+	size_t n_asked;
+	size_t mark; /* requests before it do not count any more */
+	int64_t now_ms;
+};
+
+static void submit(struct hypervisor *hypervisor, const struct hv_request *request)
+{
+	struct bench *bench = hypervisor->self;
+	struct asked *asked = &bench->asked[bench->n_asked++];
+
+	assert_true(bench->n_asked < REQUESTS_MAX);
+	*asked = (struct asked){.tag = request->tag, .kind = request->kind, .epoch = request->job.epoch};
+	snprintf(asked->host, sizeof asked->host, "%s", request->host);
+}
+
+static void turn(struct bench *bench, struct event *event)
+{
+	struct turn turn = {.engine = bench->engine, .store = bench->store, .hypervisor = &bench->hypervisor};
+	struct actions actions;
+	struct error err;
+
+	event->now_ms = bench->now_ms;
+	event->wall_ms = 1700000000000 + bench->now_ms;
+	assert_done(turn_run(&turn, event, &actions, &err), err);
+}
+
+static void wake(struct bench *bench, int64_t now_ms)
+{
+	struct event event = {.kind = EVENT_WAKE};
+
+	bench->now_ms = now_ms;
+	turn(bench, &event);
+}
+
+static struct asked *pending(struct bench *bench, enum hv_kind kind, const char *host)
+{
+	size_t i;
+
+	for (i = bench->n_asked; i > 0; i--)
+		if (bench->asked[i - 1].kind == kind && strcmp(bench->asked[i - 1].host, host) == 0)
+			return bench->asked[i - 1].was_answered ? NULL : &bench->asked[i - 1];
+	return NULL;
+}
+
+static void reply(struct bench *bench, enum hv_kind kind, const char *host, struct hv_reply *answer)
+{
+	struct asked *asked = pending(bench, kind, host);
+	struct event event = {.kind = EVENT_REPLY, .reply = answer};
+
+	if (asked == NULL)
+		fail_msg("%s was not asked of %s", hv_kind_name(kind), host);
+	else
+		asked->was_answered = true;
+	answer->tag = asked->tag;
+	answer->kind = kind;
+	turn(bench, &event);
+	hv_reply_clear(answer);
+}
+
+static void reply_ok(struct bench *bench, enum hv_kind kind, const char *host)
+{
+	struct hv_reply answer = {0};
+
+	reply(bench, kind, host, &answer);
+}
+
+static struct inventory *two_hosts(bool persistent)
+{
+	struct inventory *inventory = inventory_new();
+	struct guest *guest;
+	struct disk *disk;
+	int i;
+
+	for (i = 1; i <= 2; i++) {
+		char name[8];
+		struct host *host;
+		struct pool *pool;
+
+		snprintf(name, sizeof name, "h%d", i);
+		host = inventory_add_host(inventory, name);
+		host->memory_bytes = (uint64_t)1 << 34;
+		pool = host_add_pool(host, "images");
+		pool->capacity_bytes = pool->available_bytes = (uint64_t)1 << 40;
+	}
+	guest = inventory_add_guest(inventory, "web", 0);
+	memcpy(guest->uuid, guest_uuid, sizeof guest_uuid);
+	guest->memory_bytes = (uint64_t)1 << 30;
+	guest->persistent = persistent;
+	disk = guest_add_disk(guest, "vda");
+	disk->pool = xstrdup("images");
+	disk->volume = xstrdup("web.qcow2");
+	disk->capacity_bytes = 1 << 30;
+	return inventory;
+}
+
+static void restore(struct bench *bench)
+{
+	struct inventory *inventory = two_hosts(true);
+	struct store_image *image;
+	struct event event = {.kind = EVENT_RESTORE};
+	struct error err;
+
+	assert_done(inventory_seal(inventory, &err), err);
+	bench->engine = engine_new(inventory, &bench->options);
+	inventory_free(inventory);
+	assert_done(bench->store->load(bench->store, &image, &err), err);
+	event.restore.image = image;
+	turn(bench, &event);
+	store_image_free(image);
+}
+
+static void start_move(struct bench *bench)
+{
+	struct request *request = request_new(REQUEST_MOVE);
+	struct event event = {.kind = EVENT_START};
+	struct plan *plan;
+	struct error err;
+
+	request_add_move(request, "web")->to = xstrdup("h2");
+	assert_done(planner_plan(engine_inventory(bench->engine), request, &bench->options.plan, &plan, &err), err);
+	event.start.request = request;
+	event.start.plan = plan;
+	turn(bench, &event);
+	plan_free(plan);
+	request_free(request);
+}
+
+static void answer_preflight(struct bench *bench)
+{
+	struct hv_reply answer = {.preflight = {.persistent = true, .autostart = true, .disks_can_be_throttled = true}};
+	struct hv_disk disk = {.target = "vda", .source_pool = "images", .source_volume = "web.qcow2", .target_pool = "images",
+		.target_volume = "web.qcow2", .capacity_bytes = 1 << 30};
+
+	answer.preflight.disks = hv_disks_copy(&disk, 1);
+	answer.preflight.n_disks = 1;
+	reply(bench, HV_PREFLIGHT, "h1", &answer);
+}
+
+/* The migration was sent; nobody has heard of its end yet. */
+static struct bench *copying(bool handover)
+{
+	struct bench *bench = xcalloc(1, sizeof *bench);
+
+	engine_options_init(&bench->options);
+	bench->options.paused_handover = handover;
+	bench->options.attempts_max = 1;
+	bench->hypervisor = (struct hypervisor){.self = bench, .submit = submit};
+	bench->store = store_memory_new(run_id);
+	bench->now_ms = 1000;
+	restore(bench);
+	start_move(bench);
+	answer_preflight(bench);
+	reply_ok(bench, HV_PREPARE, "h1");
+	return bench;
+}
+
+/* The answer of the migration got lost: both hosts are being asked. */
+static struct bench *unknown(bool handover)
+{
+	struct bench *bench = copying(handover);
+	struct hv_reply answer = {.outcome_unknown = true};
+
+	error_set(&answer.error, ERR_OUTCOME_UNKNOWN, "the connection broke");
+	reply(bench, HV_MIGRATE, "h1", &answer);
+	bench->mark = bench->n_asked;
+	return bench;
+}
+
+static void end(struct bench *bench)
+{
+	engine_free(bench->engine);
+	bench->store->close(bench->store);
+	free(bench);
+}
+
+static const struct move_record *record(const struct bench *bench)
+{
+	return engine_move(bench->engine, 0);
+}
+
+/* How often it was asked of the host since the outcome became unknown. */
+static unsigned n_asked(const struct bench *bench, enum hv_kind kind, const char *host)
+{
+	unsigned n = 0;
+	size_t i;
+
+	for (i = bench->mark; i < bench->n_asked; i++)
+		n += bench->asked[i].kind == kind && strcmp(bench->asked[i].host, host) == 0;
+	return n;
+}
+
+/* Nothing but looking was done since. */
+static void assert_untouched(const struct bench *bench)
+{
+	size_t i;
+
+	for (i = bench->mark; i < bench->n_asked; i++)
+		if (bench->asked[i].kind != HV_WHERE && bench->asked[i].kind != HV_STATS)
+			fail_msg("%s was asked of %s", hv_kind_name(bench->asked[i].kind), bench->asked[i].host);
+}
+
+/* --- what a host can say --- */
+
+typedef struct hv_where where_t;
+
+static where_t tagged(where_t where)
+{
+	where.has_tag = true;
+	where.job_tag = (struct job_tag){.move = 1, .epoch = 1, .target = "h2"};
+	memcpy(where.job_tag.run, run_id, sizeof run_id);
+	return where;
+}
+
+static where_t absent(void) { return (where_t){.presence = HV_ABSENT}; }
+static where_t shut_off(void) { return (where_t){.presence = HV_SHUTOFF, .persistent = true}; }
+static where_t migrated(void) { return (where_t){.presence = HV_SHUTOFF, .persistent = true, .shutoff_by_migration = true}; }
+static where_t running(void) { return tagged((where_t){.presence = HV_RUNNING}); }
+static where_t running_out(void) { return tagged((where_t){.presence = HV_RUNNING, .job = HV_JOB_OUT}); }
+static where_t paused(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_MIGRATION}); }
+static where_t switching(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_MIGRATION, .job = HV_JOB_OUT}); }
+static where_t incoming(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_MIGRATION, .job = HV_JOB_IN}); }
+static where_t by_user(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_USER}); }
+static where_t postcopy(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_POSTCOPY}); }
+static where_t postcopy_failed(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_POSTCOPY_FAILED}); }
+static where_t postcopy_running(void) { return tagged((where_t){.presence = HV_RUNNING, .postcopy = true}); }
+
+static void say(struct bench *bench, const char *host, const where_t *where)
+{
+	struct hv_reply answer = {0};
+
+	if (where != NULL)
+		answer.where = *where;
+	else
+		error_set(&answer.error, ERR_HOST_UNREACHABLE, "host %s does not answer", host);
+	reply(bench, HV_WHERE, host, &answer);
+}
+
+/* Both hosts are asked again when it is time. */
+static void until_asked(struct bench *bench)
+{
+	int i;
+
+	for (i = 0; i < 20 && pending(bench, HV_WHERE, "h1") == NULL; i++) {
+		assert_true(engine_deadline(bench->engine) != TIME_NEVER);
+		wake(bench, engine_deadline(bench->engine) > bench->now_ms ? engine_deadline(bench->engine) : bench->now_ms);
+	}
+	assert_non_null(pending(bench, HV_WHERE, "h1"));
+}
+
+/* One look at both; NULL = no answer. */
+static void look(struct bench *bench, const where_t *source, const where_t *target)
+{
+	until_asked(bench);
+	say(bench, "h1", source);
+	say(bench, "h2", target);
+}
+
+static void look_twice(struct bench *bench, where_t source, where_t target)
+{
+	look(bench, &source, &target);
+	look(bench, &source, &target);
+}
+
+/* Looks until a minute is over, so that libvirt had its time to tidy up. */
+static void look_for_a_minute(struct bench *bench, where_t source, where_t target)
+{
+	int64_t until_ms = bench->now_ms + 59000;
+
+	while (bench->now_ms < until_ms) {
+		look(bench, &source, &target);
+		assert_untouched(bench);
+		until_asked(bench);
+	}
+	wake(bench, until_ms + 2000);
+	look(bench, &source, &target);
+}
+
+static void assert_failed(const struct bench *bench, enum error_code code)
+{
+	assert_int_equal(record(bench)->state, MOVE_FAILED);
+	assert_int_equal(record(bench)->error.code, code);
+	assert_true(record(bench)->error.message[0] != '\0');
+}
+
+static void assert_cleaned(struct bench *bench)
+{
+	assert_int_equal(record(bench)->state, MOVE_CLEANUP);
+	assert_int_equal(n_asked(bench, HV_FINISH_TARGET, "h2"), 1);
+	assert_int_equal(n_asked(bench, HV_FINISH_SOURCE, "h1"), 1);
+	assert_int_equal(n_asked(bench, HV_REMOVE_VOLUMES, "h2"), 0);
+	reply_ok(bench, HV_FINISH_TARGET, "h2");
+	reply_ok(bench, HV_FINISH_SOURCE, "h1");
+	assert_int_equal(record(bench)->state, MOVE_DONE);
+}
+
+/* --- the copy is under way --- */
+
+static void a_running_copy_is_adopted(void **state)
+{
+	where_t source = running_out(), target = incoming();
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look(bench, &source, &target);
+	assert_int_equal(record(bench)->state, MOVE_COPYING_DISKS);
+	assert_untouched(bench);
+	end(bench);
+}
+
+static void a_running_copy_is_adopted_while_its_target_is_silent(void **state)
+{
+	where_t source = running_out();
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look(bench, &source, NULL);
+	assert_int_equal(record(bench)->state, MOVE_COPYING_DISKS);
+	assert_untouched(bench);
+	end(bench);
+}
+
+static void a_switchover_is_only_watched(void **state)
+{
+	where_t source = switching(), target = running();
+	struct bench *bench = unknown(false);
+	int i;
+
+	(void)state;
+	for (i = 0; i < 8; i++)
+		look(bench, &source, i % 2 == 0 ? &target : NULL);
+	assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
+	assert_untouched(bench);
+	end(bench);
+}
+
+static void postcopy_is_never_touched(void **state)
+{
+	where_t pairs[][2] = {{postcopy(), postcopy_running()}, {postcopy_failed(), absent()}, {running(), postcopy_running()},
+		{paused(), postcopy_failed()}};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+		struct bench *bench = unknown(false);
+
+		look_twice(bench, pairs[i][0], pairs[i][1]);
+		look_twice(bench, pairs[i][0], pairs[i][1]);
+		assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
+		assert_untouched(bench);
+		end(bench);
+	}
+}
+
+/* --- it did not move --- */
+
+static void assert_taken_back(struct bench *bench, bool undefines)
+{
+	assert_int_equal(n_asked(bench, HV_REMOVE_VOLUMES, "h2"), 1);
+	assert_int_equal(n_asked(bench, HV_CLEAR_TAG, "h1"), 1);
+	assert_int_equal(n_asked(bench, HV_FINISH_SOURCE, "h2"), undefines ? 1 : 0);
+	assert_int_equal(n_asked(bench, HV_FINISH_SOURCE, "h1"), 0);
+	assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
+	reply_ok(bench, HV_REMOVE_VOLUMES, "h2");
+	reply_ok(bench, HV_CLEAR_TAG, "h1");
+	if (undefines)
+		reply_ok(bench, HV_FINISH_SOURCE, "h2");
+	assert_failed(bench, ERR_OUTCOME_UNKNOWN); /* the only attempt that was allowed */
+}
+
+static void a_guest_that_stayed_is_tidied_up_after(void **state)
+{
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look_twice(bench, running(), absent());
+	assert_taken_back(bench, false);
+	end(bench);
+}
+
+static void a_definition_left_on_the_target_is_removed(void **state)
+{
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look_twice(bench, running(), shut_off());
+	assert_taken_back(bench, true);
+	end(bench);
+}
+
+static void a_definition_that_was_there_for_another_reason_stays(void **state)
+{
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look_twice(bench, running(), migrated());
+	assert_taken_back(bench, false);
+	end(bench);
+}
+
+static void a_guest_paused_by_its_owner_counts_as_running(void **state)
+{
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look_twice(bench, by_user(), absent());
+	assert_int_equal(n_asked(bench, HV_RESUME, "h1"), 0);
+	assert_taken_back(bench, false);
+	end(bench);
+}
+
+static void an_unheard_migration_is_judged_only_after_a_second_look(void **state)
+{
+	where_t source = running(), target = absent();
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look(bench, &source, &target);
+	assert_untouched(bench);
+	end(bench);
+}
+
+static void a_success_that_was_none_is_found_out(void **state)
+{
+	where_t source = running(), target = absent();
+	struct bench *bench = copying(false);
+
+	(void)state;
+	reply_ok(bench, HV_MIGRATE, "h1");
+	assert_int_equal(record(bench)->state, MOVE_VERIFYING);
+	bench->mark = bench->n_asked;
+	look(bench, &source, &target);
+	reply_ok(bench, HV_REMOVE_VOLUMES, "h2");
+	reply_ok(bench, HV_CLEAR_TAG, "h1");
+	assert_failed(bench, ERR_VERIFY_FAILED);
+	end(bench);
+}
+
+/* --- unfinished copies --- */
+
+static void an_orphaned_copy_gets_a_minute_and_is_then_destroyed(void **state)
+{
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look_for_a_minute(bench, running(), paused());
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h2"), 1);
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h1"), 0);
+	end(bench);
+}
+
+static void an_unwanted_handover_is_destroyed_after_two_looks(void **state)
+{
+	struct bench *bench = unknown(true);
+
+	(void)state;
+	look_twice(bench, running(), by_user());
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h2"), 1);
+	assert_int_equal(n_asked(bench, HV_RESUME, "h2"), 0);
+	end(bench);
+}
+
+static void a_handover_is_never_resumed_once_its_source_has_run_on(void **state)
+{
+	where_t source = running(), target = by_user();
+	struct bench *bench = unknown(true);
+
+	(void)state;
+	look(bench, &source, &target);
+	source = absent();
+	look(bench, &source, &target);
+	assert_int_equal(n_asked(bench, HV_RESUME, "h2"), 0);
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h2"), 1);
+	end(bench);
+}
+
+static void a_copy_of_somebody_else_is_left_alone(void **state)
+{
+	struct bench *bench = unknown(false);
+	where_t target = paused();
+
+	(void)state;
+	target.has_tag = false;
+	look_for_a_minute(bench, running(), target);
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h2"), 0);
+	reply_ok(bench, HV_REMOVE_VOLUMES, "h2");
+	reply_ok(bench, HV_CLEAR_TAG, "h1");
+	assert_failed(bench, ERR_VERIFY_FAILED);
+	end(bench);
+}
+
+static void of_two_paused_copies_the_target_is_destroyed_after_a_minute(void **state)
+{
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look_for_a_minute(bench, paused(), paused());
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h2"), 1);
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h1"), 0);
+	end(bench);
+}
+
+static void an_unfinished_copy_does_not_outlive_its_source(void **state)
+{
+	where_t sources[] = {absent(), shut_off()};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		struct bench *bench = unknown(false);
+
+		look_for_a_minute(bench, sources[i], paused());
+		assert_int_equal(n_asked(bench, HV_DESTROY, "h2"), 1);
+		assert_int_equal(n_asked(bench, HV_RESUME, "h2"), 0);
+		end(bench);
+	}
+}
+
+/* --- it runs twice --- */
+
+static void of_two_running_copies_the_source_is_suspended_and_destroyed(void **state)
+{
+	where_t source = running(), target = running();
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look(bench, &source, &target);
+	assert_int_equal(n_asked(bench, HV_SUSPEND, "h1"), 1);
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h1"), 0);
+	reply_ok(bench, HV_SUSPEND, "h1");
+	look(bench, &source, &target);
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h1"), 1);
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h2") + n_asked(bench, HV_SUSPEND, "h2"), 0);
+	reply_ok(bench, HV_DESTROY, "h1");
+	source = shut_off();
+	look(bench, &source, &target);
+	assert_cleaned(bench);
+	end(bench);
+}
+
+static void a_second_running_copy_that_is_not_ours_is_nobodys_to_end(void **state)
+{
+	where_t source = running(), target = running();
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	target.job_tag.move = 99;
+	look(bench, &source, &target);
+	assert_failed(bench, ERR_SPLIT_BRAIN);
+	assert_untouched(bench);
+	end(bench);
+}
+
+/* --- the source is paused behind its migration --- */
+
+static void a_stale_source_is_destroyed_after_two_looks(void **state)
+{
+	where_t source = paused(), target = running();
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look(bench, &source, &target);
+	assert_untouched(bench);
+	look(bench, &source, &target);
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h1"), 1);
+	reply_ok(bench, HV_DESTROY, "h1");
+	source = shut_off();
+	look(bench, &source, &target);
+	assert_cleaned(bench);
+	end(bench);
+}
+
+static void a_handover_ends_its_source_before_it_resumes_the_target(void **state)
+{
+	where_t source = shut_off(), target = by_user();
+	struct bench *bench = unknown(true);
+
+	(void)state;
+	look_twice(bench, paused(), by_user());
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h1"), 1);
+	assert_int_equal(n_asked(bench, HV_RESUME, "h2"), 0);
+	assert_int_equal(record(bench)->state, MOVE_VERIFYING);
+	reply_ok(bench, HV_DESTROY, "h1");
+	look(bench, &source, &target);
+	assert_int_equal(n_asked(bench, HV_RESUME, "h2"), 1);
+	reply_ok(bench, HV_RESUME, "h2");
+	target = running();
+	look(bench, &source, &target);
+	assert_cleaned(bench);
+	end(bench);
+}
+
+static void a_source_that_was_ended_on_purpose_is_remembered_over_a_restart(void **state)
+{
+	where_t source = shut_off(), target = by_user();
+	struct bench *bench = unknown(true);
+
+	(void)state;
+	look_twice(bench, paused(), by_user());
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h1"), 1);
+	engine_free(bench->engine);
+	restore(bench);
+	assert_int_equal(record(bench)->state, MOVE_VERIFYING);
+	look(bench, &source, &target);
+	assert_int_equal(n_asked(bench, HV_RESUME, "h2"), 1);
+	end(bench);
+}
+
+static void a_paused_source_without_target_is_resumed_after_two_looks(void **state)
+{
+	where_t source = paused(), target = absent();
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look(bench, &source, &target);
+	assert_untouched(bench);
+	look(bench, &source, &target);
+	assert_int_equal(n_asked(bench, HV_RESUME, "h1"), 1);
+	assert_int_equal(n_asked(bench, HV_RESUME, "h2"), 0);
+	end(bench);
+}
+
+static void a_paused_source_is_not_resumed_when_the_target_may_have_run(void **state)
+{
+	where_t targets[] = {shut_off(), migrated()};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		struct bench *bench = unknown(false);
+
+		look_twice(bench, paused(), targets[i]);
+		assert_failed(bench, ERR_GUEST_NOT_RUNNING);
+		assert_untouched(bench);
+		end(bench);
+	}
+}
+
+static void a_paused_source_waits_for_a_silent_target(void **state)
+{
+	where_t source = paused();
+	struct bench *bench = unknown(false);
+	int i;
+
+	(void)state;
+	for (i = 0; i < 12; i++)
+		look(bench, &source, NULL);
+	assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
+	assert_untouched(bench);
+	end(bench);
+}
+
+/* --- it moved --- */
+
+static void a_guest_found_on_its_target_is_finished(void **state)
+{
+	where_t sources[] = {absent(), shut_off(), migrated()};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		struct bench *bench = unknown(false);
+		where_t target = running();
+
+		look(bench, &sources[i], &target);
+		assert_cleaned(bench);
+		end(bench);
+	}
+}
+
+static void a_guest_that_its_owner_paused_on_the_target_stays_paused(void **state)
+{
+	where_t source = absent(), target = by_user();
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look(bench, &source, &target);
+	assert_int_equal(n_asked(bench, HV_RESUME, "h2"), 0);
+	assert_cleaned(bench);
+	end(bench);
+}
+
+static void a_handed_over_guest_is_resumed(void **state)
+{
+	where_t sources[] = {absent(), migrated()};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		struct bench *bench = unknown(true);
+		where_t target = by_user();
+
+		look(bench, &sources[i], &target);
+		assert_int_equal(n_asked(bench, HV_RESUME, "h2"), 1);
+		end(bench);
+	}
+}
+
+static void a_handover_from_a_source_that_may_have_crashed_is_not_resumed(void **state)
+{
+	struct bench *bench = unknown(true);
+
+	(void)state;
+	look_twice(bench, shut_off(), by_user());
+	assert_failed(bench, ERR_GUEST_NOT_RUNNING);
+	assert_untouched(bench);
+	end(bench);
+}
+
+static void a_guest_shut_down_behind_its_move_is_finished(void **state)
+{
+	where_t sources[] = {absent(), migrated()};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		struct bench *bench = unknown(false);
+		where_t target = shut_off();
+
+		look(bench, &sources[i], &target);
+		assert_int_equal(record(bench)->state, MOVE_CLEANUP);
+		end(bench);
+	}
+}
+
+/* --- it runs nowhere --- */
+
+static void a_guest_that_was_shut_down_before_it_moved_ends_its_move(void **state)
+{
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look_twice(bench, shut_off(), absent());
+	assert_int_equal(n_asked(bench, HV_REMOVE_VOLUMES, "h2"), 1);
+	reply_ok(bench, HV_REMOVE_VOLUMES, "h2");
+	reply_ok(bench, HV_CLEAR_TAG, "h1");
+	assert_failed(bench, ERR_GUEST_NOT_RUNNING);
+	end(bench);
+}
+
+static void of_two_shut_off_copies_neither_loses_its_disks(void **state)
+{
+	where_t targets[] = {shut_off(), migrated()};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		struct bench *bench = unknown(false);
+
+		look_twice(bench, shut_off(), targets[i]);
+		assert_failed(bench, ERR_GUEST_NOT_RUNNING);
+		assert_untouched(bench);
+		end(bench);
+	}
+}
+
+static void a_guest_that_is_gone_ends_its_move_and_nothing_is_removed(void **state)
+{
+	where_t pairs[][2] = {{absent(), absent()}, {absent(), migrated()}, {migrated(), absent()}, {migrated(), migrated()}};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+		struct bench *bench = unknown(false);
+
+		look(bench, &pairs[i][0], &pairs[i][1]);
+		assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
+		look(bench, &pairs[i][0], &pairs[i][1]);
+		assert_failed(bench, ERR_GUEST_GONE);
+		assert_untouched(bench);
+		end(bench);
+	}
+}
+
+/* --- silence --- */
+
+static void nothing_is_concluded_from_silence(void **state)
+{
+	where_t answers[] = {absent(), shut_off(), migrated(), running(), paused(), by_user()};
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+		struct bench *bench = unknown(true);
+
+		for (j = 0; j < 6; j++) {
+			look(bench, &answers[i], NULL);
+			look(bench, NULL, &answers[i]);
+			look(bench, NULL, NULL);
+		}
+		assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
+		assert_untouched(bench);
+		end(bench);
+	}
+}
+
+static void silent_hosts_are_asked_ever_more_seldom(void **state)
+{
+	struct bench *bench = unknown(false);
+	int64_t last_ms = 0, gap_ms = 0;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 12; i++) {
+		until_asked(bench);
+		assert_true(i < 2 || bench->now_ms - last_ms >= gap_ms);
+		gap_ms = bench->now_ms - last_ms;
+		last_ms = bench->now_ms;
+		look(bench, NULL, NULL);
+	}
+	assert_int_equal(gap_ms, 30000);
+	end(bench);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_running_copy_is_adopted),
+		cmocka_unit_test(a_running_copy_is_adopted_while_its_target_is_silent),
+		cmocka_unit_test(a_switchover_is_only_watched),
+		cmocka_unit_test(postcopy_is_never_touched),
+		cmocka_unit_test(a_guest_that_stayed_is_tidied_up_after),
+		cmocka_unit_test(a_definition_left_on_the_target_is_removed),
+		cmocka_unit_test(a_definition_that_was_there_for_another_reason_stays),
+		cmocka_unit_test(a_guest_paused_by_its_owner_counts_as_running),
+		cmocka_unit_test(an_unheard_migration_is_judged_only_after_a_second_look),
+		cmocka_unit_test(a_success_that_was_none_is_found_out),
+		cmocka_unit_test(an_orphaned_copy_gets_a_minute_and_is_then_destroyed),
+		cmocka_unit_test(an_unwanted_handover_is_destroyed_after_two_looks),
+		cmocka_unit_test(a_handover_is_never_resumed_once_its_source_has_run_on),
+		cmocka_unit_test(a_copy_of_somebody_else_is_left_alone),
+		cmocka_unit_test(of_two_paused_copies_the_target_is_destroyed_after_a_minute),
+		cmocka_unit_test(an_unfinished_copy_does_not_outlive_its_source),
+		cmocka_unit_test(of_two_running_copies_the_source_is_suspended_and_destroyed),
+		cmocka_unit_test(a_second_running_copy_that_is_not_ours_is_nobodys_to_end),
+		cmocka_unit_test(a_stale_source_is_destroyed_after_two_looks),
+		cmocka_unit_test(a_handover_ends_its_source_before_it_resumes_the_target),
+		cmocka_unit_test(a_source_that_was_ended_on_purpose_is_remembered_over_a_restart),
+		cmocka_unit_test(a_paused_source_without_target_is_resumed_after_two_looks),
+		cmocka_unit_test(a_paused_source_is_not_resumed_when_the_target_may_have_run),
+		cmocka_unit_test(a_paused_source_waits_for_a_silent_target),
+		cmocka_unit_test(a_guest_found_on_its_target_is_finished),
+		cmocka_unit_test(a_guest_that_its_owner_paused_on_the_target_stays_paused),
+		cmocka_unit_test(a_handed_over_guest_is_resumed),
+		cmocka_unit_test(a_handover_from_a_source_that_may_have_crashed_is_not_resumed),
+		cmocka_unit_test(a_guest_shut_down_behind_its_move_is_finished),
+		cmocka_unit_test(a_guest_that_was_shut_down_before_it_moved_ends_its_move),
+		cmocka_unit_test(of_two_shut_off_copies_neither_loses_its_disks),
+		cmocka_unit_test(a_guest_that_is_gone_ends_its_move_and_nothing_is_removed),
+		cmocka_unit_test(nothing_is_concluded_from_silence),
+		cmocka_unit_test(silent_hosts_are_asked_ever_more_seldom),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}
