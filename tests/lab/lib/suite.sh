@@ -19,6 +19,8 @@ suite_begin() { # OPTIONS OF lab up
     local code=0
     [ -x "$drover" ] || { echo "no $drover: build it first, or set DROVER_BIN"; exit 1; }
     work=$(mktemp -d)
+    log=${DROVER_LAB_LOG:-$work/log} # of every drover that ran in the background
+    : >"$log"
     trap suite_end EXIT
     trap 'exit 130' INT TERM
     "$lab" up "$@" 2>"$work/why" || code=$?
@@ -45,7 +47,8 @@ configure() { # LINES of [scheduler]...: writes $work/conf; the links are told, 
 drover() { timeout 200 "$drover" -c "$work/conf" --state "$work/state.db" "$@"; }
 # In the background, as it is: no shell or timeout in between that would take a signal for it.
 start_drover() {
-    "$drover" -c "$work/conf" --state "$work/state.db" "$@" >>"$work/log" 2>&1 &
+    echo "--- $(date +%T) drover $*" >>"$log"
+    "$drover" -c "$work/conf" --state "$work/state.db" "$@" >>"$log" 2>&1 &
     drover_pid=$!
 }
 wait_drover() { # SECONDS: sets exit_code
@@ -105,7 +108,7 @@ no_tags() { local left; left=$(tags_left); echo "$left"; [ -z "$left" ]; }
 
 show_state() {
     echo "--- the last of drover's log"
-    tail -n 40 "$work/log" 2>/dev/null
+    tail -n 40 "$log" 2>/dev/null
     echo "--- hosts"
     "$lab" status
     "$lab" check --allow-leftovers
