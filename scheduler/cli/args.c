@@ -90,12 +90,6 @@ static const char *option_name(const void *list, size_t i)
 	return cli_options[i].name;
 }
 
-static const char *format_name(const void *list, size_t i)
-{
-	(void)list;
-	return formats[i];
-}
-
 bool command_takes(const struct command *command, const struct option *option)
 {
 	const char *at = command->options;
@@ -127,9 +121,8 @@ static bool set_format(const char *value, enum output_format *ret, struct error 
 			return true;
 		}
 	}
-	unknown(err, "output format", value, suggest(value, format_name, NULL));
-	if (suggest(value, format_name, NULL) == NULL)
-		error_hint(err, "formats: table, wide, json, jsonl, csv, name");
+	error_set(err, ERR_USAGE, "unknown output format %s", value);
+	error_hint(err, "formats: table, wide, json, jsonl, csv, name");
 	return false;
 }
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ask.h"
 #include "cmd.h"
@@ -85,16 +86,25 @@ int cmd_cordon(const struct args *args)
 
 static const char *const origin_keys[] = {"key", "section", "value", "file", "line", NULL};
 
+static const struct column origins_columns[] = {
+	{"SECTION", COLUMN_TEXT},
+	{"KEY", COLUMN_TEXT},
+	{"VALUE", COLUMN_TEXT},
+	{.title = NULL},
+};
+static const struct column origins_with_place_columns[] = {
+	{"SECTION", COLUMN_TEXT},
+	{"KEY", COLUMN_TEXT},
+	{"VALUE", COLUMN_TEXT},
+	{"ORIGIN", COLUMN_TEXT},
+	{.title = NULL},
+};
+
 static void show_origins(const struct args *args, const struct config *config)
 {
-	struct table *table = table_new(args);
+	struct table *table = table_new(args, args->origin ? origins_with_place_columns : origins_columns);
 	size_t i;
 
-	table_column(table, "SECTION", COLUMN_TEXT);
-	table_column(table, "KEY", COLUMN_TEXT);
-	table_column(table, "VALUE", COLUMN_TEXT);
-	if (args->origin)
-		table_column(table, "ORIGIN", COLUMN_TEXT);
 	for (i = 0; i < config->n_origins; i++) {
 		const struct config_origin *origin = &config->origins[i];
 
@@ -108,8 +118,7 @@ static void show_origins(const struct args *args, const struct config *config)
 		else
 			table_cell(table, "default");
 	}
-	table_print(table);
-	table_free(table);
+	table_end(table);
 }
 
 static json_t *origins_document(const struct config *config)
@@ -157,8 +166,13 @@ int cmd_backup(const struct args *args)
 	struct error err;
 	int result = site_open(&site, args, SITE_CONFIG);
 
-	if (result == EXIT_DONE && !store_sqlite_backup(site.state, args->words[0], &err))
+	if (result == EXIT_DONE && access(args->words[0], F_OK) == 0) {
+		error_set(&err, ERR_FILE, "%s exists already", args->words[0]);
+		error_hint(&err, "name a new file; drover overwrites nothing");
 		result = say_error(&err);
+	} else if (result == EXIT_DONE && !store_sqlite_backup(site.state, args->words[0], &err)) {
+		result = say_error(&err);
+	}
 	if (result == EXIT_DONE)
 		say_note("%s is a copy of %s.", args->words[0], site.state);
 	site_close(&site);

@@ -17,20 +17,24 @@ enum { PREFLIGHT_TIMEOUT_MS = 120000 };
 static const char *const guest_keys[] = {"name", "uuid", "host", "state", "vcpus", "memory_bytes", "used_memory_bytes",
 	"dirty_rate_bytes_per_second", NULL};
 
+static const struct column hosts_columns[] = {
+	{"HOST", COLUMN_TEXT},
+	{"STATE", COLUMN_TEXT},
+	{"GUESTS", COLUMN_NUMBER},
+	{"MEMORY", COLUMN_NUMBER},
+	{"USED", COLUMN_NUMBER},
+	{"CPUS", COLUMN_NUMBER},
+	{"ADDRESSES", COLUMN_TEXT},
+	{"CPU", COLUMN_WIDE_TEXT},
+	{"NOTE", COLUMN_LONG},
+	{.title = NULL},
+};
+
 static void show_hosts(const struct args *args, const struct inventory *inventory)
 {
-	struct table *table = table_new(args);
+	struct table *table = table_new(args, hosts_columns);
 	size_t i, k;
 
-	table_column(table, "HOST", COLUMN_TEXT);
-	table_column(table, "STATE", COLUMN_TEXT);
-	table_column(table, "GUESTS", COLUMN_NUMBER);
-	table_column(table, "MEMORY", COLUMN_NUMBER);
-	table_column(table, "USED", COLUMN_NUMBER);
-	table_column(table, "CPUS", COLUMN_NUMBER);
-	table_column(table, "ADDRESSES", COLUMN_TEXT);
-	table_column(table, "CPU", COLUMN_WIDE_TEXT);
-	table_column(table, "NOTE", COLUMN_LONG);
 	for (i = 0; i < inventory->n_hosts; i++) {
 		const struct host *host = &inventory->hosts[i];
 		char addresses[256] = "";
@@ -56,24 +60,27 @@ static void show_hosts(const struct args *args, const struct inventory *inventor
 		table_cell(table, "%s", host->cpu_model != NULL ? host->cpu_model : "-");
 		table_cell(table, "%s", host->reachable ? "" : host->down.message);
 	}
-	table_print(table);
-	table_free(table);
+	table_end(table);
 }
+
+static const struct column guests_columns[] = {
+	{"GUEST", COLUMN_TEXT},
+	{"HOST", COLUMN_TEXT},
+	{"STATE", COLUMN_TEXT},
+	{"VCPUS", COLUMN_NUMBER},
+	{"MEMORY", COLUMN_NUMBER},
+	{"DISKS", COLUMN_NUMBER},
+	{"DIRTY RATE", COLUMN_NUMBER},
+	{"UUID", COLUMN_WIDE_TEXT},
+	{"NOTE", COLUMN_LONG},
+	{.title = NULL},
+};
 
 static void show_guests(const struct args *args, const struct inventory *inventory)
 {
-	struct table *table = table_new(args);
+	struct table *table = table_new(args, guests_columns);
 	size_t i, k;
 
-	table_column(table, "GUEST", COLUMN_TEXT);
-	table_column(table, "HOST", COLUMN_TEXT);
-	table_column(table, "STATE", COLUMN_TEXT);
-	table_column(table, "VCPUS", COLUMN_NUMBER);
-	table_column(table, "MEMORY", COLUMN_NUMBER);
-	table_column(table, "DISKS", COLUMN_NUMBER);
-	table_column(table, "DIRTY RATE", COLUMN_NUMBER);
-	table_column(table, "UUID", COLUMN_WIDE_TEXT);
-	table_column(table, "NOTE", COLUMN_LONG);
 	for (i = 0; i < inventory->n_guests; i++) {
 		const struct guest *guest = &inventory->guests[i];
 		uint64_t disks = 0;
@@ -90,8 +97,7 @@ static void show_guests(const struct args *args, const struct inventory *invento
 		table_cell(table, "%s", guest->uuid);
 		table_cell(table, "%s", guest->unmovable.code != ERR_NONE ? guest->unmovable.message : "");
 	}
-	table_print(table);
-	table_free(table);
+	table_end(table);
 }
 
 /* What moves have measured stands in for what nobody has stated, so that the document plans and
@@ -136,13 +142,9 @@ int cmd_inventory(const struct args *args)
 
 static int make_plan(struct site *site, struct want *want, struct plan **ret_plan)
 {
-	struct engine_options engine_options = site_engine_options(site);
-	struct error err;
 	int result = want_read(want, site, site->args->words, site->args->n_words);
 
-	if (result == EXIT_DONE && !planner_plan(site->inventory, want->request, &engine_options.plan, ret_plan, &err))
-		result = say_error(&err);
-	return result;
+	return result == EXIT_DONE ? want_plan(want, site, ret_plan) : result;
 }
 
 /* Mistakes in the words are told before any host is asked. */
@@ -249,18 +251,22 @@ static json_t *checks_of(const struct site *site, const struct plan *plan, const
 	return checks;
 }
 
+static const struct column checks_columns[] = {
+	{"GUEST", COLUMN_TEXT},
+	{"FROM", COLUMN_TEXT},
+	{"TO", COLUMN_TEXT},
+	{"RESULT", COLUMN_TEXT},
+	{"WHY", COLUMN_LONG},
+	{"HINT", COLUMN_LONG},
+	{.title = NULL},
+};
+
 static void show_checks(const struct args *args, const json_t *checks, size_t n_bad)
 {
-	struct table *table = table_new(args);
+	struct table *table = table_new(args, checks_columns);
 	const json_t *row;
 	size_t i;
 
-	table_column(table, "GUEST", COLUMN_TEXT);
-	table_column(table, "FROM", COLUMN_TEXT);
-	table_column(table, "TO", COLUMN_TEXT);
-	table_column(table, "RESULT", COLUMN_TEXT);
-	table_column(table, "WHY", COLUMN_LONG);
-	table_column(table, "HINT", COLUMN_LONG);
 	json_array_foreach((json_t *)checks, i, row) {
 		const char *source = json_string_value(json_object_get(row, "source"));
 		const char *target = json_string_value(json_object_get(row, "target"));
@@ -274,8 +280,7 @@ static void show_checks(const struct args *args, const json_t *checks, size_t n_
 		table_cell(table, "%s", code != NULL ? json_string_value(json_object_get(error, "message")) : "");
 		table_cell(table, "%s", code != NULL ? json_string_value(json_object_get(error, "hint")) : "");
 	}
-	table_print(table);
-	table_free(table);
+	table_end(table);
 	printf("%s%zu of %zu can move.\n", json_array_size(checks) > 0 ? "\n" : "", json_array_size(checks) - n_bad,
 		json_array_size(checks));
 }
@@ -329,23 +334,26 @@ static json_t *verdict_object(const struct inventory *inventory, const struct ve
 		error_code_name(verdict->error.code), "message", verdict->error.message, "hint", verdict->error.hint));
 }
 
+static const struct column verdicts_columns[] = {
+	{"HOST", COLUMN_TEXT},
+	{"RESULT", COLUMN_TEXT},
+	{"WHY", COLUMN_LONG},
+	{"HINT", COLUMN_LONG},
+	{.title = NULL},
+};
+
 static void show_verdicts(const struct args *args, const struct inventory *inventory, const struct verdict *verdicts)
 {
-	struct table *table = table_new(args);
+	struct table *table = table_new(args, verdicts_columns);
 	size_t i;
 
-	table_column(table, "HOST", COLUMN_TEXT);
-	table_column(table, "RESULT", COLUMN_TEXT);
-	table_column(table, "WHY", COLUMN_LONG);
-	table_column(table, "HINT", COLUMN_LONG);
 	for (i = 0; i < inventory->n_hosts; i++) {
 		table_cell(table, "%s", inventory->hosts[verdicts[i].host].name);
 		table_cell(table, "%s", verdicts[i].fits ? "fits" : error_code_name(verdicts[i].error.code));
 		table_cell(table, "%s", verdicts[i].fits ? "" : verdicts[i].error.message);
 		table_cell(table, "%s", verdicts[i].fits ? "" : verdicts[i].error.hint);
 	}
-	table_print(table);
-	table_free(table);
+	table_end(table);
 }
 
 static void say_waiting(const struct site *site, const struct guest *guest)
@@ -429,6 +437,8 @@ int cmd_explain(const struct args *args)
 		result = explain_host(&site, args->words[0]);
 	} else if (result == EXIT_DONE) {
 		guest = inventory_guest(site.inventory, args->words[0], &err);
+		if (guest == INDEX_NONE)
+			site_suggest_guest(&site, args->words[0], &err);
 		result = guest != INDEX_NONE ? explain_guest(&site, guest) : say_error(&err);
 	}
 	site_close(&site);

@@ -117,12 +117,8 @@ int cmd_drain(const struct args *args)
 		result = want_read(&want, &site, words, n_words);
 	if (result == EXIT_DONE)
 		batch = unfinished_batch(site.image, want.title);
-	if (result == EXIT_DONE && batch == NULL) {
-		struct engine_options engine_options = site_engine_options(&site);
-
-		if (!planner_plan(site.inventory, want.request, &engine_options.plan, &plan, &err))
-			result = say_error(&err);
-	}
+	if (result == EXIT_DONE && batch == NULL)
+		result = want_plan(&want, &site, &plan);
 	if (result == EXIT_DONE)
 		result = batch != NULL ? go_on(&site, batch) : run_plan(&site, want.request, plan, want.title);
 	plan_free(plan);

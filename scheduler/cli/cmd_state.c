@@ -7,6 +7,7 @@
 
 #include "ask.h"
 #include "cmd.h"
+#include "doc.h"
 #include "human.h"
 #include "output.h"
 #include "progress.h"
@@ -26,25 +27,6 @@ static int64_t wall_now_ms(void)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text != NULL ? text : "-";
-}
-
-static int64_t number_of(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-static int64_t ms_of(const json_t *object, const char *key)
-{
-	const json_t *value = json_object_get(object, key);
-
-	return json_is_number(value) ? (int64_t)(json_number_value(value) * 1000.0 + 0.5) : -1;
 }
 
 /* *ret NULL with result 0: nothing has ever run. */
@@ -82,48 +64,79 @@ static const char *why_of(const json_t *move)
 {
 	const json_t *why = json_object_get(move, "waiting_on");
 
-	if (!json_is_object(why) && strcmp(text_of(move, "state"), "done") != 0)
+	if (!json_is_object(why) && strcmp(doc_text(move, "state"), "done") != 0)
 		why = json_object_get(move, "error");
-	return json_is_object(why) ? text_of(why, "message") : "";
+	return json_is_object(why) ? doc_text(why, "message") : "";
 }
+
+static const struct column status_batch_columns[] = {
+	{"GUEST", COLUMN_TEXT},
+	{"FROM", COLUMN_TEXT},
+	{"TO", COLUMN_TEXT},
+	{"STATE", COLUMN_TEXT},
+	{"LEFT", COLUMN_NUMBER},
+	{"RATE", COLUMN_NUMBER},
+	{"ETA", COLUMN_NUMBER},
+	{"TRIES", COLUMN_WIDE_NUMBER},
+	{"WHY", COLUMN_LONG},
+	{.title = NULL},
+};
 
 static void show_status_batch(const struct args *args, const json_t *batch)
 {
 	const json_t *moves = json_object_get(batch, "moves"), *move;
-	struct table *table = table_new(args);
+	struct table *table = table_new(args, status_batch_columns);
 	size_t i;
 
-	printf("Batch %lld (%s): %s, %lld of %lld guests moved, %lld moving, %lld waiting, %lld failed", (long long)number_of(batch, "id"),
-		text_of(batch, "title"), text_of(batch, "state"), (long long)number_of(batch, "moves_done"),
-		(long long)number_of(batch, "moves_total"), (long long)number_of(batch, "moves_active"),
-		(long long)number_of(batch, "moves_waiting"), (long long)number_of(batch, "moves_failed"));
-	if (ms_of(batch, "eta_seconds") >= 0)
-		printf(", ETA %s", human_range(ms_of(batch, "eta_seconds"), ms_of(batch, "eta_low_seconds"), ms_of(batch, "eta_high_seconds")).text);
+	printf("Batch %lld (%s): %s, %lld of %lld guests moved, %lld moving, %lld waiting, %lld failed", (long long)doc_number(batch, "id"),
+		doc_text(batch, "title"), doc_text(batch, "state"), (long long)doc_number(batch, "moves_done"),
+		(long long)doc_number(batch, "moves_total"), (long long)doc_number(batch, "moves_active"),
+		(long long)doc_number(batch, "moves_waiting"), (long long)doc_number(batch, "moves_failed"));
+	if (doc_ms(batch, "eta_seconds") >= 0)
+		printf(", ETA %s", human_range(doc_ms(batch, "eta_seconds"), doc_ms(batch, "eta_low_seconds"), doc_ms(batch, "eta_high_seconds")).text);
 	puts("");
-	table_column(table, "GUEST", COLUMN_TEXT);
-	table_column(table, "FROM", COLUMN_TEXT);
-	table_column(table, "TO", COLUMN_TEXT);
-	table_column(table, "STATE", COLUMN_TEXT);
-	table_column(table, "LEFT", COLUMN_NUMBER);
-	table_column(table, "RATE", COLUMN_NUMBER);
-	table_column(table, "ETA", COLUMN_NUMBER);
-	table_column(table, "TRIES", COLUMN_WIDE_NUMBER);
-	table_column(table, "WHY", COLUMN_LONG);
 	json_array_foreach((json_t *)moves, i, move) {
-		bool is_live = number_of(move, "total_bytes") > 0;
+		bool is_live = doc_number(move, "total_bytes") > 0;
 
-		table_cell(table, "%s", text_of(move, "guest"));
-		table_cell(table, "%s", text_of(move, "source"));
-		table_cell(table, "%s", text_of(move, "target"));
-		table_cell(table, "%s", text_of(move, "state"));
-		table_cell(table, "%s", is_live ? human_bytes((uint64_t)number_of(move, "remaining_bytes")).text : "-");
-		table_cell(table, "%s", is_live ? human_rate((uint64_t)number_of(move, "rate_bytes_per_second")).text : "-");
-		table_cell(table, "%s", human_duration(ms_of(move, "eta_seconds")).text);
-		table_cell(table, "%lld", (long long)number_of(move, "attempts"));
+		table_cell(table, "%s", doc_text(move, "guest"));
+		table_cell(table, "%s", doc_text(move, "source"));
+		table_cell(table, "%s", doc_text(move, "target"));
+		table_cell(table, "%s", doc_text(move, "state"));
+		table_cell(table, "%s", is_live ? human_bytes((uint64_t)doc_number(move, "remaining_bytes")).text : "-");
+		table_cell(table, "%s", is_live ? human_rate((uint64_t)doc_number(move, "rate_bytes_per_second")).text : "-");
+		table_cell(table, "%s", human_duration(doc_ms(move, "eta_seconds")).text);
+		table_cell(table, "%lld", (long long)doc_number(move, "attempts"));
 		table_cell(table, "%s", why_of(move));
 	}
-	table_print(table);
-	table_free(table);
+	table_end(table);
+}
+
+/* What the operator may do now. */
+static void say_next(const json_t *document)
+{
+	const json_t *batches = json_object_get(document, "batches"), *batch;
+	bool is_running = json_is_true(json_object_get(document, "running"));
+	size_t i, unfinished = 0;
+
+	json_array_foreach((json_t *)batches, i, batch) {
+		bool is_paused = strcmp(doc_text(batch, "state"), "paused") == 0;
+
+		if (!json_is_null(json_object_get(batch, "ended")))
+			continue;
+		unfinished++;
+		if (is_paused || !is_running)
+			printf("Batch %lld is %s. To go on: drover resume %lld   To give it up: drover cancel %lld\n",
+				(long long)doc_number(batch, "id"), is_paused ? "paused" : "interrupted",
+				(long long)doc_number(batch, "id"), (long long)doc_number(batch, "id"));
+	}
+	if (is_running)
+		return;
+	puts("No drover runs now.");
+	if (json_array_size(batches) == 0)
+		puts("See drover inventory for the hosts, drover plan drain HOST for what a drain would do.");
+	else if (unfinished == 0)
+		printf("See drover report %lld for planned against measured, drover history for all batches.\n",
+			(long long)doc_number(json_array_get(batches, json_array_size(batches) - 1), "id"));
 }
 
 static void show_status(const struct args *args, const json_t *document)
@@ -140,10 +153,9 @@ static void show_status(const struct args *args, const json_t *document)
 		puts("No batch has run yet.");
 	json_array_foreach(json_object_get(document, "hosts"), i, row)
 		if (json_is_true(json_object_get(row, "cordoned")))
-			printf("Host %s is cordoned%s%s.\n", text_of(row, "name"), json_is_string(json_object_get(row, "reason")) ? ": " : "",
-				json_is_string(json_object_get(row, "reason")) ? text_of(row, "reason") : "");
-	if (!json_is_true(json_object_get(document, "running")))
-		puts("No drover runs now.");
+			printf("Host %s is cordoned%s%s.\n", doc_text(row, "name"), json_is_string(json_object_get(row, "reason")) ? ": " : "",
+				json_is_string(json_object_get(row, "reason")) ? doc_text(row, "reason") : "");
+	say_next(document);
 }
 
 /* All moves in one list, each with the number of its batch. */
@@ -232,36 +244,41 @@ int cmd_watch(const struct args *args)
 
 /* ---- history, report ---- */
 
+static const struct column history_columns[] = {
+	{"BATCH", COLUMN_NUMBER},
+	{"WHAT", COLUMN_TEXT},
+	{"STATE", COLUMN_TEXT},
+	{"STARTED", COLUMN_TEXT},
+	{"ENDED", COLUMN_TEXT},
+	{"MOVED", COLUMN_NUMBER},
+	{"OF", COLUMN_NUMBER},
+	{"BYTES", COLUMN_NUMBER},
+	{"WHO", COLUMN_TEXT},
+	{"REASON", COLUMN_LONG},
+	{.title = NULL},
+};
+
 static void show_history(const struct args *args, const json_t *batches)
 {
-	struct table *table = table_new(args);
+	struct table *table = table_new(args, history_columns);
 	const json_t *batch;
 	size_t i;
 
-	table_column(table, "BATCH", COLUMN_NUMBER);
-	table_column(table, "WHAT", COLUMN_TEXT);
-	table_column(table, "STATE", COLUMN_TEXT);
-	table_column(table, "STARTED", COLUMN_TEXT);
-	table_column(table, "ENDED", COLUMN_TEXT);
-	table_column(table, "MOVED", COLUMN_NUMBER);
-	table_column(table, "OF", COLUMN_NUMBER);
-	table_column(table, "BYTES", COLUMN_NUMBER);
-	table_column(table, "WHO", COLUMN_TEXT);
-	table_column(table, "REASON", COLUMN_LONG);
+	if (json_array_size(batches) == 0)
+		puts("No batch has run yet.");
 	json_array_foreach((json_t *)batches, i, batch) {
-		table_cell(table, "%lld", (long long)number_of(batch, "id"));
-		table_cell(table, "%s", text_of(batch, "title"));
-		table_cell(table, "%s", text_of(batch, "state"));
-		table_cell(table, "%s", text_of(batch, "created"));
-		table_cell(table, "%s", text_of(batch, "ended"));
-		table_cell(table, "%lld", (long long)number_of(batch, "moves_done"));
-		table_cell(table, "%lld", (long long)number_of(batch, "moves_total"));
-		table_cell(table, "%s", human_bytes((uint64_t)number_of(batch, "bytes_transferred")).text);
-		table_cell(table, "%s", text_of(batch, "who"));
-		table_cell(table, "%s", text_of(batch, "reason"));
+		table_cell(table, "%lld", (long long)doc_number(batch, "id"));
+		table_cell(table, "%s", doc_text(batch, "title"));
+		table_cell(table, "%s", doc_text(batch, "state"));
+		table_cell(table, "%s", doc_text(batch, "created"));
+		table_cell(table, "%s", doc_text(batch, "ended"));
+		table_cell(table, "%lld", (long long)doc_number(batch, "moves_done"));
+		table_cell(table, "%lld", (long long)doc_number(batch, "moves_total"));
+		table_cell(table, "%s", human_bytes((uint64_t)doc_number(batch, "bytes_transferred")).text);
+		table_cell(table, "%s", doc_text(batch, "who"));
+		table_cell(table, "%s", json_is_string(json_object_get(batch, "reason")) ? doc_text(batch, "reason") : "");
 	}
-	table_print(table);
-	table_free(table);
+	table_end(table);
 }
 
 int cmd_history(const struct args *args)

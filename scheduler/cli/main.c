@@ -1,10 +1,12 @@
 /* drover: the command line. Everything it can do stands in the table of commands.c. */
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "say.h"
@@ -26,11 +28,22 @@ static int run(int argc, char **argv, struct args *args)
 	return args->command->run(args);
 }
 
+/* A standard file that is closed would become the state file or a socket, and messages would be written into it. */
+static void hold_standard_files(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); /* using it fails, as it did */
+}
+
 int main(int argc, char **argv)
 {
 	struct args args;
 	int result;
 
+	hold_standard_files();
 	setlocale(LC_ALL, "");
 	setlocale(LC_NUMERIC, "C"); /* numbers in files and on screen have one decimal sign */
 	signal(SIGPIPE, SIG_IGN);

@@ -1,10 +1,13 @@
 /* The forms of output. Tables are for people and may change; the others are for programs and follow the document. */
 #include <assert.h>
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include <libsmartcols.h>
 
@@ -12,49 +15,31 @@
 #include "say.h"
 #include "xalloc.h"
 
-enum { COLUMNS_MAX = 24 };
+enum {
+	COLUMNS_MAX = 24,
+	TERMINAL_COLUMNS = 80,     /* where the terminal does not say */
+	TERMINAL_COLUMNS_MIN = 40, /* narrower ones break lines themselves */
+	INDENT = 4,
+};
 
 struct table {
 	const struct args *args;
-	struct libscols_table *scols;
-	struct libscols_line *line;
-	struct libscols_column *columns[COLUMNS_MAX]; /* NULL = not shown */
-	size_t n_columns, at;
+	const struct column *columns;
+	size_t n_columns;
+	char **cells; /* n_cells, row by row */
+	size_t n_cells;
 };
 
-struct table *table_new(const struct args *args)
+struct table *table_new(const struct args *args, const struct column *columns)
 {
 	struct table *table = xcalloc(1, sizeof *table);
 
 	table->args = args;
-	table->scols = scols_new_table();
-	assert(table->scols != NULL);
-	if (!isatty(STDOUT_FILENO))
-		scols_table_set_termforce(table->scols, SCOLS_TERMFORCE_NEVER);
+	table->columns = columns;
+	while (columns[table->n_columns].title != NULL)
+		table->n_columns++;
+	assert(table->n_columns > 0 && table->n_columns <= COLUMNS_MAX);
 	return table;
-}
-
-void table_free(struct table *table)
-{
-	if (table == NULL)
-		return;
-	scols_unref_table(table->scols);
-	free(table);
-}
-
-void table_column(struct table *table, const char *title, enum column_kind kind)
-{
-	int flags = 0;
-
-	assert(table->n_columns < COLUMNS_MAX);
-	if (kind == COLUMN_NUMBER || kind == COLUMN_WIDE_NUMBER)
-		flags = SCOLS_FL_RIGHT;
-	if (kind == COLUMN_LONG && isatty(STDOUT_FILENO))
-		flags = SCOLS_FL_WRAP;
-	if ((kind == COLUMN_WIDE_TEXT || kind == COLUMN_WIDE_NUMBER) && table->args->output != OUTPUT_WIDE)
-		table->columns[table->n_columns++] = NULL;
-	else
-		table->columns[table->n_columns++] = scols_table_new_column(table->scols, title, 0, flags);
 }
 
 void table_cell(struct table *table, const char *format, ...)
@@ -63,24 +48,147 @@ void table_cell(struct table *table, const char *format, ...)
 	va_list args;
 	int n;
 
-	if (table->at == 0)
-		table->line = scols_table_new_line(table->scols, NULL);
 	va_start(args, format);
 	n = vasprintf(&text, format, args);
 	va_end(args);
 	assert(n >= 0);
-	if (table->columns[table->at] != NULL)
-		scols_line_refer_column_data(table->line, table->columns[table->at], text);
-	else
-		free(text);
-	table->at = (table->at + 1) % table->n_columns;
+	table->cells = xgrow(table->cells, table->n_cells, sizeof *table->cells);
+	table->cells[table->n_cells++] = text;
 }
 
-void table_print(struct table *table)
+static bool is_shown(const struct table *table, size_t column)
 {
-	assert(table->at == 0);
-	if (scols_table_get_nlines(table->scols) > 0)
-		scols_print_table(table->scols);
+	enum column_kind kind = table->columns[column].kind;
+
+	return table->args->output == OUTPUT_WIDE || (kind != COLUMN_WIDE_TEXT && kind != COLUMN_WIDE_NUMBER);
+}
+
+/* Columns on the screen; bytes where the text is not of this locale. */
+static size_t text_width(const char *text)
+{
+	wchar_t wide[1024];
+	size_t n = mbstowcs(wide, text, sizeof wide / sizeof *wide);
+	int width = n < sizeof wide / sizeof *wide ? wcswidth(wide, n) : -1;
+
+	return width >= 0 ? (size_t)width : strlen(text);
+}
+
+static size_t natural_width(const struct table *table)
+{
+	size_t sum = 0, i, k;
+
+	for (k = 0; k < table->n_columns; k++) {
+		size_t most = text_width(table->columns[k].title);
+
+		if (!is_shown(table, k))
+			continue;
+		for (i = k; i < table->n_cells; i += table->n_columns)
+			most = text_width(table->cells[i]) > most ? text_width(table->cells[i]) : most;
+		sum += most + 1;
+	}
+	return sum;
+}
+
+static size_t terminal_width(void)
+{
+	struct winsize window;
+	size_t width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : TERMINAL_COLUMNS;
+
+	return width < TERMINAL_COLUMNS_MIN ? TERMINAL_COLUMNS_MIN : width;
+}
+
+static char *render(const struct table *table, bool with_long)
+{
+	struct libscols_table *scols = scols_new_table();
+	struct libscols_column *shown[COLUMNS_MAX] = {NULL};
+	struct libscols_line *line = NULL;
+	char *text = NULL;
+	size_t i, k;
+
+	assert(scols != NULL);
+	scols_table_set_termforce(scols, SCOLS_TERMFORCE_NEVER);
+	for (k = 0; k < table->n_columns; k++) {
+		enum column_kind kind = table->columns[k].kind;
+
+		if (is_shown(table, k) && (with_long || kind != COLUMN_LONG))
+			shown[k] = scols_table_new_column(scols, table->columns[k].title, 0,
+				kind == COLUMN_NUMBER || kind == COLUMN_WIDE_NUMBER ? SCOLS_FL_RIGHT : 0);
+	}
+	for (i = 0; i < table->n_cells; i++) {
+		k = i % table->n_columns;
+		if (k == 0)
+			line = scols_table_new_line(scols, NULL);
+		if (shown[k] != NULL)
+			scols_line_set_column_data(line, shown[k], table->cells[i]);
+	}
+	scols_print_table_to_string(scols, &text);
+	scols_unref_table(scols);
+	assert(text != NULL);
+	return text;
+}
+
+/* "    why: ..." with a deeper indent from the second line on; words longer than a line stay whole. */
+static void print_wrapped(const char *title, const char *text, size_t width)
+{
+	size_t at = INDENT + 1 + strlen(title);
+
+	printf("%*s", INDENT, "");
+	for (; *title != '\0'; title++)
+		putchar(tolower((unsigned char)*title));
+	putchar(':');
+	while (*(text += strspn(text, " ")) != '\0') {
+		char *word = xprintf("%.*s", (int)strcspn(text, " "), text);
+		size_t n = text_width(word);
+
+		if (at + 1 + n > width && at > 2 * INDENT) {
+			printf("\n%*s", 2 * INDENT, "");
+			at = 2 * INDENT;
+		} else {
+			putchar(' ');
+			at++;
+		}
+		fputs(word, stdout);
+		at += n;
+		text += strlen(word);
+		free(word);
+	}
+	putchar('\n');
+}
+
+static void print_narrow(const struct table *table, size_t width)
+{
+	char *text = render(table, false), *rest = text;
+	size_t i, k;
+
+	printf("%s\n", strsep(&rest, "\n"));
+	for (i = 0; i < table->n_cells; i += table->n_columns) {
+		printf("%s\n", rest != NULL ? strsep(&rest, "\n") : "");
+		for (k = 0; k < table->n_columns; k++)
+			if (is_shown(table, k) && table->columns[k].kind == COLUMN_LONG && table->cells[i + k][0] != '\0')
+				print_wrapped(table->columns[k].title, table->cells[i + k], width);
+	}
+	free(text);
+}
+
+void table_end(struct table *table)
+{
+	size_t width = terminal_width(), i;
+	char *text;
+
+	assert(table->n_cells % table->n_columns == 0);
+	if (table->n_cells > 0 && isatty(STDOUT_FILENO) && natural_width(table) > width) {
+		print_narrow(table, width);
+	} else if (table->n_cells > 0) {
+		text = render(table, true);
+		fputs(text, stdout);
+		if (text[0] != '\0' && text[strlen(text) - 1] != '\n')
+			putchar('\n');
+		free(text);
+	}
+	for (i = 0; i < table->n_cells; i++)
+		free(table->cells[i]);
+	free(table->cells);
+	free(table);
 }
 
 bool output_is_table(const struct args *args)

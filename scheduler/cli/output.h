@@ -9,14 +9,20 @@
 
 struct table;
 
-struct table *table_new(const struct args *args);
-void table_free(struct table *table);
+/* WIDE columns show with -o wide only. LONG ones hold sentences: where a terminal is too narrow for them they stand below
+ * their row, wrapped between words. */
 enum column_kind { COLUMN_TEXT, COLUMN_NUMBER, COLUMN_LONG, COLUMN_WIDE_TEXT, COLUMN_WIDE_NUMBER };
-/* Before the first cell. WIDE columns show with -o wide only. LONG ones wrap on a terminal. */
-void table_column(struct table *table, const char *title, enum column_kind kind);
+struct column {
+	const char *title;
+	enum column_kind kind;
+};
+
+/* columns: borrowed, ends with title NULL. */
+struct table *table_new(const struct args *args, const struct column *columns);
 /* Cells are given column by column, row by row. */
 void table_cell(struct table *table, const char *format, ...) DROVER_PRINTF(2, 3);
-void table_print(struct table *table);
+/* Prints (nothing when there is no row) and frees. */
+void table_end(struct table *table);
 
 bool output_is_table(const struct args *args);
 /* document in the form that was asked for, but a table. rows: its member that is a list, for jsonl, csv and name; keys:

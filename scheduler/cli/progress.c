@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "doc.h"
 #include "human.h"
 #include "progress.h"
 #include "say.h"
@@ -32,25 +33,6 @@ struct progress {
 	struct known_move *moves;
 	size_t n_moves;
 };
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text != NULL ? text : "-";
-}
-
-static uint64_t number_of(const json_t *object, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(object, key));
-}
-
-static int64_t ms_of(const json_t *object, const char *key)
-{
-	const json_t *value = json_object_get(object, key);
-
-	return json_is_number(value) ? (int64_t)(json_number_value(value) * 1000.0 + 0.5) : -1;
-}
 
 static time_t now_s(void)
 {
@@ -86,7 +68,7 @@ void progress_free(struct progress *progress)
 
 static bool is_active(const json_t *move)
 {
-	const char *state = text_of(move, "state");
+	const char *state = doc_text(move, "state");
 
 	return strcmp(state, "waiting") != 0 && strcmp(state, "planned") != 0 && strcmp(state, "done") != 0 &&
 		strcmp(state, "failed") != 0 && strcmp(state, "cancelled") != 0;
@@ -94,7 +76,7 @@ static bool is_active(const json_t *move)
 
 static void eta_text(const json_t *object, char *ret, size_t size)
 {
-	int64_t low = ms_of(object, "eta_low_seconds"), high = ms_of(object, "eta_high_seconds"), eta = ms_of(object, "eta_seconds");
+	int64_t low = doc_ms(object, "eta_low_seconds"), high = doc_ms(object, "eta_high_seconds"), eta = doc_ms(object, "eta_seconds");
 
 	if (eta < 0)
 		snprintf(ret, size, "-");
@@ -114,16 +96,16 @@ static void draw_line(struct progress *progress, const char *line)
 
 static void draw_move(struct progress *progress, const json_t *move)
 {
-	uint64_t total = number_of(move, "total_bytes"), left = number_of(move, "remaining_bytes");
-	uint64_t granted = number_of(move, "granted_bytes_per_second");
+	uint64_t total = (uint64_t)doc_number(move, "total_bytes"), left = (uint64_t)doc_number(move, "remaining_bytes");
+	uint64_t granted = (uint64_t)doc_number(move, "granted_bytes_per_second");
 	char line[512], way[128], eta[128];
 	int percent = total > 0 && left <= total ? (int)((total - left) * 100 / total) : 0;
 
-	snprintf(way, sizeof way, "%s > %s", text_of(move, "source"), text_of(move, "target"));
+	snprintf(way, sizeof way, "%s > %s", doc_text(move, "source"), doc_text(move, "target"));
 	eta_text(move, eta, sizeof eta);
-	snprintf(line, sizeof line, "  %-16s %-14s %-14s %3d %%  %10s left  %12s%s%s  ETA %s", text_of(move, "guest"), way,
-		text_of(move, "state"), percent, human_bytes(left).text,
-		human_rate(number_of(move, "rate_bytes_per_second")).text, granted > 0 ? " of " : "",
+	snprintf(line, sizeof line, "  %-16s %-14s %-14s %3d %%  %10s left  %12s%s%s  ETA %s", doc_text(move, "guest"), way,
+		doc_text(move, "state"), percent, human_bytes(left).text,
+		human_rate((uint64_t)doc_number(move, "rate_bytes_per_second")).text, granted > 0 ? " of " : "",
 		granted > 0 ? human_rate(granted).text : "", eta);
 	draw_line(progress, line);
 }
@@ -133,13 +115,13 @@ static void batch_line(const json_t *batch, char *ret, size_t size)
 	char eta[128];
 
 	eta_text(batch, eta, sizeof eta);
-	snprintf(ret, size, "batch %llu (%s): %llu of %llu done, %llu moving, %llu waiting%s%s%s, ETA %s",
-		(unsigned long long)number_of(batch, "id"), text_of(batch, "title"),
-		(unsigned long long)number_of(batch, "moves_done"), (unsigned long long)number_of(batch, "moves_total"),
-		(unsigned long long)number_of(batch, "moves_active"), (unsigned long long)number_of(batch, "moves_waiting"),
-		number_of(batch, "moves_failed") > 0 ? ", some failed" : "",
-		strcmp(text_of(batch, "state"), "running") != 0 ? ", " : "",
-		strcmp(text_of(batch, "state"), "running") != 0 ? text_of(batch, "state") : "", eta);
+	snprintf(ret, size, "batch %lld (%s): %lld of %lld done, %lld moving, %lld waiting%s%s%s, ETA %s",
+		(long long)doc_number(batch, "id"), doc_text(batch, "title"),
+		(long long)doc_number(batch, "moves_done"), (long long)doc_number(batch, "moves_total"),
+		(long long)doc_number(batch, "moves_active"), (long long)doc_number(batch, "moves_waiting"),
+		doc_number(batch, "moves_failed") > 0 ? ", some failed" : "",
+		strcmp(doc_text(batch, "state"), "running") != 0 ? ", " : "",
+		strcmp(doc_text(batch, "state"), "running") != 0 ? doc_text(batch, "state") : "", eta);
 }
 
 /* The first of those that wait tells why nothing else starts. */
@@ -154,7 +136,7 @@ static void draw_waiting(struct progress *progress, const json_t *moves)
 
 		if (is_active(move) || !json_is_object(why))
 			continue;
-		snprintf(line, sizeof line, "  %-16s waits: %s", text_of(move, "guest"), text_of(why, "message"));
+		snprintf(line, sizeof line, "  %-16s waits: %s", doc_text(move, "guest"), doc_text(why, "message"));
 		draw_line(progress, line);
 		return;
 	}
@@ -226,16 +208,16 @@ static struct known_move *known(struct progress *progress, json_int_t id)
 
 static void print_change(const json_t *move, int64_t elapsed_ms)
 {
-	const char *state = text_of(move, "state");
+	const char *state = doc_text(move, "state");
 	const json_t *error = json_object_get(move, "error");
 
-	fprintf(stderr, "[%7.1f s] %s: %s, %s > %s", (double)elapsed_ms / 1000.0, text_of(move, "guest"), state,
-		text_of(move, "source"), text_of(move, "target"));
+	fprintf(stderr, "[%7.1f s] %s: %s, %s > %s", (double)elapsed_ms / 1000.0, doc_text(move, "guest"), state,
+		doc_text(move, "source"), doc_text(move, "target"));
 	if (strcmp(state, "done") == 0)
-		fprintf(stderr, ", %s, downtime %s", human_bytes(number_of(move, "bytes_transferred")).text,
-			human_duration(ms_of(move, "measured_downtime_seconds")).text);
+		fprintf(stderr, ", %s, downtime %s", human_bytes((uint64_t)doc_number(move, "bytes_transferred")).text,
+			human_duration(doc_ms(move, "measured_downtime_seconds")).text);
 	else if (json_is_object(error) && !is_active(move))
-		fprintf(stderr, ": %s", text_of(error, "message"));
+		fprintf(stderr, ": %s", doc_text(error, "message"));
 	fputc('\n', stderr);
 }
 
@@ -249,7 +231,7 @@ static void print_changes(struct progress *progress, const json_t *document, int
 	json_array_foreach(json_object_get(document, "batches"), i, batch) {
 		json_array_foreach(json_object_get(batch, "moves"), k, move) {
 			struct known_move *last = known(progress, json_integer_value(json_object_get(move, "id")));
-			const char *state = text_of(move, "state");
+			const char *state = doc_text(move, "state");
 
 			if (strcmp(last->state, state) == 0)
 				continue;

@@ -7,6 +7,8 @@
 
 #include "say.h"
 
+enum { PROBLEMS_MAX = 20 }; /* lines that fit a screen; a file with more is the wrong file */
+
 int say_error(const struct error *err)
 {
 	fflush(stdout);
@@ -21,8 +23,10 @@ int say_problems(const struct problems *problems)
 	size_t i;
 
 	fflush(stdout);
-	for (i = 0; i < problems->n; i++)
+	for (i = 0; i < problems->n && i < PROBLEMS_MAX; i++)
 		fprintf(stderr, "drover: error: %s\n", problems->errors[i].message);
+	if (problems->n > PROBLEMS_MAX)
+		fprintf(stderr, "drover: error: and %zu more like these\n", problems->n - PROBLEMS_MAX);
 	if (problems->n == 0)
 		return EXIT_DONE;
 	if (problems->errors[0].hint[0] != '\0')

@@ -14,22 +14,28 @@ static const char *const report_keys[] = {"guest", "source", "target", "kind", "
 	"duration_seconds", "actual_start_seconds", "actual_duration_seconds", "bytes", "bytes_transferred",
 	"downtime_seconds", "measured_downtime_seconds", "attempts", "rounds", NULL};
 
+static const struct column moves_columns[] = {
+	{"GUEST", COLUMN_TEXT},
+	{"FROM", COLUMN_TEXT},
+	{"TO", COLUMN_TEXT},
+	{"START", COLUMN_NUMBER},
+	{"TIME", COLUMN_NUMBER},
+	{"LOW", COLUMN_WIDE_NUMBER},
+	{"HIGH", COLUMN_WIDE_NUMBER},
+	{"BYTES", COLUMN_NUMBER},
+	{"RATE", COLUMN_NUMBER},
+	{"DOWNTIME", COLUMN_NUMBER},
+	{"NETWORK", COLUMN_TEXT},
+	{"KIND", COLUMN_WIDE_TEXT},
+	{"WHY", COLUMN_LONG},
+	{.title = NULL},
+};
+
 static void show_moves(const struct args *args, const struct plan *plan, const struct inventory *inventory)
 {
-	struct table *table = table_new(args);
+	struct table *table = table_new(args, moves_columns);
 	size_t i;
 
-	table_column(table, "GUEST", COLUMN_TEXT);
-	table_column(table, "FROM", COLUMN_TEXT);
-	table_column(table, "TO", COLUMN_TEXT);
-	table_column(table, "START", COLUMN_NUMBER);
-	table_column(table, "TIME", COLUMN_TEXT);
-	table_column(table, "BYTES", COLUMN_NUMBER);
-	table_column(table, "RATE", COLUMN_NUMBER);
-	table_column(table, "DOWNTIME", COLUMN_NUMBER);
-	table_column(table, "NETWORK", COLUMN_TEXT);
-	table_column(table, "KIND", COLUMN_WIDE_TEXT);
-	table_column(table, "WHY", COLUMN_LONG);
 	for (i = 0; i < plan->n_moves; i++) {
 		const struct planned_move *move = &plan->moves[i];
 
@@ -37,7 +43,9 @@ static void show_moves(const struct args *args, const struct plan *plan, const s
 		table_cell(table, "%s", inventory->hosts[move->source].name);
 		table_cell(table, "%s", inventory->hosts[move->target].name);
 		table_cell(table, "%s", human_duration(move->start_ms).text);
-		table_cell(table, "%s", human_range(move->duration_ms, move->duration_low_ms, move->duration_high_ms).text);
+		table_cell(table, "%s", human_duration(move->duration_ms).text);
+		table_cell(table, "%s", human_duration(move->duration_low_ms).text);
+		table_cell(table, "%s", human_duration(move->duration_high_ms).text);
 		table_cell(table, "%s", human_bytes(move->bytes).text);
 		table_cell(table, "%s", human_rate(move->rate_bytes_per_s).text);
 		table_cell(table, "%s", human_duration(move->downtime_ms).text);
@@ -45,9 +53,16 @@ static void show_moves(const struct args *args, const struct plan *plan, const s
 		table_cell(table, "%s", move_kind_name(move->kind));
 		table_cell(table, "%s", move->reason);
 	}
-	table_print(table);
-	table_free(table);
+	table_end(table);
 }
+
+static const struct column blocked_columns[] = {
+	{"GUEST", COLUMN_TEXT},
+	{"CODE", COLUMN_TEXT},
+	{"WHY", COLUMN_LONG},
+	{"HINT", COLUMN_LONG},
+	{.title = NULL},
+};
 
 static void show_blocked(const struct args *args, const struct plan *plan)
 {
@@ -57,19 +72,14 @@ static void show_blocked(const struct args *args, const struct plan *plan)
 	if (plan->n_blocked == 0)
 		return;
 	printf("%s%zu guest%s cannot be moved:\n", plan->n_moves > 0 ? "\n" : "", plan->n_blocked, plan->n_blocked == 1 ? "" : "s");
-	table = table_new(args);
-	table_column(table, "GUEST", COLUMN_TEXT);
-	table_column(table, "CODE", COLUMN_TEXT);
-	table_column(table, "WHY", COLUMN_LONG);
-	table_column(table, "HINT", COLUMN_LONG);
+	table = table_new(args, blocked_columns);
 	for (i = 0; i < plan->n_blocked; i++) {
 		table_cell(table, "%s", plan->blocked[i].name);
 		table_cell(table, "%s", error_code_name(plan->blocked[i].error.code));
 		table_cell(table, "%s", plan->blocked[i].error.message);
 		table_cell(table, "%s", plan->blocked[i].error.hint);
 	}
-	table_print(table);
-	table_free(table);
+	table_end(table);
 }
 
 void show_plan_summary(const struct plan *plan, FILE *file)
@@ -117,44 +127,48 @@ static void report_row(struct table *table, const struct batch_record *batch, co
 	table_cell(table, "%s", move->source != NULL ? move->source : "-");
 	table_cell(table, "%s", move->target != NULL ? move->target : "-");
 	table_cell(table, "%s", move_state_name(move->state));
-	table_cell(table, "%s", human_duration(move->planned_start_ms).text);
 	table_cell(table, "%s", has_started ? human_duration(move->started_wall_ms - batch->created_wall_ms).text : "-");
-	table_cell(table, "%s", human_duration(move->planned_duration_ms).text);
+	table_cell(table, "%s", human_duration(move->planned_start_ms).text);
 	table_cell(table, "%s", has_started ? human_duration(end - move->started_wall_ms).text : "-");
-	table_cell(table, "%s", human_bytes(move->planned_bytes).text);
+	table_cell(table, "%s", human_duration(move->planned_duration_ms).text);
 	table_cell(table, "%s", human_bytes(move->bytes_transferred).text);
-	table_cell(table, "%s", human_duration(move->planned_downtime_ms).text);
+	table_cell(table, "%s", human_bytes(move->planned_bytes).text);
 	table_cell(table, "%s", human_duration(move->measured_downtime_ms).text);
+	table_cell(table, "%s", human_duration(move->planned_downtime_ms).text);
 	table_cell(table, "%u", move->attempts);
 	table_cell(table, "%u", move->rounds);
 	table_cell(table, "%s", move->state != MOVE_DONE && move->error.code != ERR_NONE ? move->error.message : "");
 }
 
+/* Each measured figure is followed by the planned one. */
+static const struct column report_columns[] = {
+	{"GUEST", COLUMN_TEXT},
+	{"FROM", COLUMN_TEXT},
+	{"TO", COLUMN_TEXT},
+	{"STATE", COLUMN_TEXT},
+	{"START", COLUMN_WIDE_NUMBER},
+	{"PLAN", COLUMN_WIDE_NUMBER},
+	{"TIME", COLUMN_NUMBER},
+	{"PLAN", COLUMN_NUMBER},
+	{"BYTES", COLUMN_NUMBER},
+	{"PLAN", COLUMN_NUMBER},
+	{"DOWNTIME", COLUMN_NUMBER},
+	{"PLAN", COLUMN_NUMBER},
+	{"TRIES", COLUMN_NUMBER},
+	{"ROUNDS", COLUMN_WIDE_NUMBER},
+	{"NOTE", COLUMN_LONG},
+	{.title = NULL},
+};
+
 static void report_table(const struct args *args, const struct batch_record *batch,
 	const struct move_record *const *moves, size_t n_moves, int64_t now_wall_ms)
 {
-	struct table *table = table_new(args);
+	struct table *table = table_new(args, report_columns);
 	size_t i;
 
-	table_column(table, "GUEST", COLUMN_TEXT);
-	table_column(table, "FROM", COLUMN_TEXT);
-	table_column(table, "TO", COLUMN_TEXT);
-	table_column(table, "STATE", COLUMN_TEXT);
-	table_column(table, "START:PLAN", COLUMN_WIDE_NUMBER);
-	table_column(table, "START", COLUMN_WIDE_NUMBER);
-	table_column(table, "TIME:PLAN", COLUMN_NUMBER);
-	table_column(table, "TIME", COLUMN_NUMBER);
-	table_column(table, "BYTES:PLAN", COLUMN_NUMBER);
-	table_column(table, "BYTES", COLUMN_NUMBER);
-	table_column(table, "DOWNTIME:PLAN", COLUMN_NUMBER);
-	table_column(table, "DOWNTIME", COLUMN_NUMBER);
-	table_column(table, "TRIES", COLUMN_NUMBER);
-	table_column(table, "ROUNDS", COLUMN_WIDE_NUMBER);
-	table_column(table, "NOTE", COLUMN_LONG);
 	for (i = 0; i < n_moves; i++)
 		report_row(table, batch, moves[i], now_wall_ms);
-	table_print(table);
-	table_free(table);
+	table_end(table);
 }
 
 void show_report(const struct args *args, const struct batch_record *batch, const struct move_record *const *moves,

@@ -147,12 +147,8 @@ int cmd_simulate(const struct args *args)
 	result = site_open(&site, args, SITE_STORE_MAY | SITE_INVENTORY);
 	if (result == EXIT_DONE)
 		result = want_read(&want, &site, args->words, args->n_words);
-	if (result == EXIT_DONE) {
-		struct engine_options engine_options = site_engine_options(&site);
-
-		if (!planner_plan(site.inventory, want.request, &engine_options.plan, &plan, &err))
-			result = say_error(&err);
-	}
+	if (result == EXIT_DONE)
+		result = want_plan(&want, &site, &plan);
 	if (result == EXIT_DONE && plan->n_moves == 0 && plan->n_blocked > 0) {
 		show_plan(args, plan, site.inventory, want.request);
 		result = EXIT_REFUSED;

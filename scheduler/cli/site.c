@@ -134,18 +134,56 @@ static const char *host_name(const void *list, size_t i)
 	return i < inventory->n_hosts ? inventory->hosts[i].name : NULL;
 }
 
+static void suggest_host(const struct site *site, const char *name, struct error *err)
+{
+	const char *near = suggest(name, host_name, site->inventory);
+
+	if (near != NULL)
+		error_hint(err, "did you mean %s? drover inventory lists the hosts", near);
+}
+
 uint32_t site_host(const struct site *site, const char *name, struct error *err)
 {
 	uint32_t host = inventory_host(site->inventory, name);
-	const char *near;
 
 	if (host != INDEX_NONE)
 		return host;
-	near = suggest(name, host_name, site->inventory);
 	error_set(err, ERR_UNKNOWN_HOST, "no host is named %s", name);
-	if (near != NULL)
-		error_hint(err, "did you mean %s? drover inventory lists the hosts", near);
+	suggest_host(site, name, err);
 	return INDEX_NONE;
+}
+
+static const char *guest_name(const void *list, size_t i)
+{
+	const struct inventory *inventory = list;
+
+	return i < inventory->n_guests ? inventory->guests[i].name : NULL;
+}
+
+void site_suggest_guest(const struct site *site, const char *name, struct error *err)
+{
+	const char *near = err->code == ERR_UNKNOWN_GUEST ? suggest(name, guest_name, site->inventory) : NULL;
+
+	if (near != NULL)
+		error_hint(err, "did you mean %s? drover inventory lists the guests", near);
+}
+
+void site_suggest(const struct site *site, const struct request *request, struct error *err)
+{
+	size_t i;
+
+	for (i = 0; i < request->n_moves; i++) {
+		const struct wanted_move *move = &request->moves[i];
+
+		if (err->code == ERR_UNKNOWN_GUEST && inventory_guest(site->inventory, move->guest, NULL) == INDEX_NONE) {
+			site_suggest_guest(site, move->guest, err);
+			return;
+		}
+		if (err->code == ERR_UNKNOWN_HOST && move->to != NULL && inventory_host(site->inventory, move->to) == INDEX_NONE) {
+			suggest_host(site, move->to, err);
+			return;
+		}
+	}
 }
 
 const char *site_who(void)

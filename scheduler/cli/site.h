@@ -33,6 +33,9 @@ void site_close(struct site *site);
 struct engine_options site_engine_options(const struct site *site);
 /* INDEX_NONE and ERR_UNKNOWN_HOST with what may have been meant. */
 uint32_t site_host(const struct site *site, const char *name, struct error *err);
+/* Puts what may have been meant into the hint of ERR_UNKNOWN_GUEST (and ERR_UNKNOWN_HOST of a planned request). */
+void site_suggest_guest(const struct site *site, const char *name, struct error *err);
+void site_suggest(const struct site *site, const struct request *request, struct error *err);
 /* The operator, for history: "root", "anna (sudo)". */
 const char *site_who(void);
 

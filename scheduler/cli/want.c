@@ -29,6 +29,11 @@ bool want_check(const struct args *args, const char *const *words, size_t n_word
 			near != NULL ? near : "");
 		return false;
 	}
+	for (i = 0; i < n_words; i++)
+		if (words[i][0] == '\0')
+			return error_set(err, ERR_USAGE, "%s: argument %zu is empty", kind, i);
+	if (args->to != NULL && args->to[0] == '\0')
+		return error_set(err, ERR_USAGE, "%s: --to is empty", kind);
 	if (strcmp(kind, "rebalance") == 0 ? n_words != 1 : n_words < 2)
 		return error_set(err, ERR_USAGE, "%s: too %s arguments", kind, n_words < 2 ? "few" : "many");
 	if ((strcmp(kind, "batch") == 0 || strcmp(kind, "return") == 0) && n_words > 2)
@@ -263,6 +268,17 @@ int want_read(struct want *want, struct site *site, const char *const *words, si
 	else
 		want->request = request_new(REQUEST_REBALANCE);
 	return result == EXIT_DONE ? add_options(want, site) : result;
+}
+
+int want_plan(const struct want *want, const struct site *site, struct plan **ret_plan)
+{
+	struct engine_options engine_options = site_engine_options(site);
+	struct error err;
+
+	if (planner_plan(site->inventory, want->request, &engine_options.plan, ret_plan, &err))
+		return EXIT_DONE;
+	site_suggest(site, want->request, &err);
+	return say_error(&err);
 }
 
 void want_clear(struct want *want)

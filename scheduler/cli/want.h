@@ -11,6 +11,8 @@ struct want {
 
 /* words[0] is the kind. Returns 0, or the exit code and has said why. want_clear in any case. */
 int want_read(struct want *want, struct site *site, const char *const *words, size_t n_words);
+/* Returns 0, or the exit code and has said why. */
+int want_plan(const struct want *want, const struct site *site, struct plan **ret_plan);
 void want_clear(struct want *want);
 /* Before anything is opened: mistakes in the words alone. kind may be any word. */
 bool want_check(const struct args *args, const char *const *words, size_t n_words, struct error *err);

@@ -222,8 +222,12 @@ static int connect_to(const char *path, struct error *err)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
 
-	if (!path_fits(path, err))
+	/* Nobody can listen there either. */
+	if (!path_fits(path, err)) {
+		if (err != NULL)
+			err->code = ERR_NO_DAEMON;
 		return -1;
+	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
