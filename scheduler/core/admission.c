@@ -108,7 +108,7 @@ static bool links_free(const struct engine *engine, const struct move *move, str
 			continue;
 		link = &engine->links[move->links[i]];
 		wanted = bandwidth_wanted_moves(engine, link);
-		if (link->n_active < wanted)
+		if (link->n_active < wanted && bandwidth_is_due(engine, link, move))
 			continue;
 		capacity = bandwidth_capacity(link);
 		bandwidth_link_name(engine, move->links[i], name, sizeof name);
@@ -280,18 +280,25 @@ static void refused(struct engine *engine, struct move *move, struct error *why)
 	}
 }
 
+static void begin(struct engine *engine, struct move *move)
+{
+	run_begin(engine, move);
+	bandwidth_add_backlog(engine, move);
+}
+
 void admission_run(struct engine *engine)
 {
 	uint32_t at = engine->first_waiting;
 
 	engine->next_retry_ms = TIME_NEVER;
+	bandwidth_backlogs(engine);
 	while (at != INDEX_NONE) {
 		struct move *move = &engine->moves[at];
 		struct error why = {0};
 
 		at = move->next_waiting;
 		if (admission_check(engine, move, &why))
-			run_begin(engine, move);
+			begin(engine, move);
 		else if (why.code != ERR_WAIT_STOPPING)
 			refused(engine, move, &why);
 		if (why.code == ERR_WAIT_SLOTS_TOTAL || why.code == ERR_WAIT_STOPPING)

@@ -118,6 +118,78 @@ uint32_t bandwidth_wanted_moves(const struct engine *engine, const struct link *
 	return (link->n_heads > 1 ? link->n_heads : 1) + engine->options.plan.prestage;
 }
 
+/* How long before the link is free its next move is begun: as long as setting one up takes, and a poll. */
+int64_t bandwidth_lead_ms(const struct engine *engine)
+{
+	int64_t setup_ms = engine->setup_ms != 0 ? engine->setup_ms : engine->options.plan.setup_ms;
+
+	return setup_ms * 3 / 2 + engine->options.stats_interval_ms;
+}
+
+static uint64_t dirty_rate_of(const struct engine *engine, const struct move *move)
+{
+	return move->guest == INDEX_NONE ? 0 : engine->inventory->guests[move->guest].dirty_rate_bytes_per_s;
+}
+
+int64_t bandwidth_left_ms(const struct move *move)
+{
+	uint64_t remaining = move->stats.memory_remaining_bytes + move->stats.disk_remaining_bytes;
+	uint64_t rate = move->rate_bytes_per_s, dirty = move->stats.dirty_rate_bytes_per_s;
+
+	if (move->stats_ms == 0 || rate == 0 || remaining == 0)
+		return move->record.planned_duration_ms;
+	if (dirty >= rate)
+		return TIME_NEVER;
+	return (int64_t)(remaining / ((rate - dirty) / 1000 + 1));
+}
+
+static void add_to_links(struct engine *engine, const struct move *move, int64_t ms)
+{
+	size_t i;
+
+	for (i = 0; i < LINKS_OF_MOVE; i++) {
+		struct link *link = move->links[i] != INDEX_NONE ? &engine->links[move->links[i]] : NULL;
+
+		if (link != NULL)
+			link->backlog_ms = ms == TIME_NEVER || link->backlog_ms == TIME_NEVER ? TIME_NEVER : link->backlog_ms + ms;
+	}
+}
+
+void bandwidth_add_backlog(struct engine *engine, const struct move *move)
+{
+	add_to_links(engine, move, move->record.planned_duration_ms);
+}
+
+void bandwidth_backlogs(struct engine *engine)
+{
+	size_t i;
+
+	for (i = 0; i < engine->n_links; i++)
+		engine->links[i].backlog_ms = 0;
+	for (i = 0; i < engine->n_active; i++) {
+		struct move *move = &engine->moves[engine->active[i]];
+		bool is_head = move_state_is_on_wire(move->record.state) && move->granted_bytes_per_s == 0;
+
+		if (!move->is_link_released)
+			add_to_links(engine, move, is_head ? bandwidth_left_ms(move) : move->record.planned_duration_ms);
+	}
+}
+
+/* A move that is staged has its copy open, and what its guest writes meanwhile is sent again. So a guest that
+ * writes is begun only when the link is about to be free; one that hardly writes may wait
+ * staged as long as it takes, ready for whatever happens. */
+bool bandwidth_is_due(const struct engine *engine, const struct link *link, const struct move *move)
+{
+	uint64_t dirty = dirty_rate_of(engine, move);
+	uint64_t memory = move->guest == INDEX_NONE ? 0 : engine->inventory->guests[move->guest].memory_bytes;
+
+	if (link->n_active == 0 || link->backlog_ms <= bandwidth_lead_ms(engine))
+		return true;
+	if (link->backlog_ms == TIME_NEVER)
+		return dirty == 0;
+	return dirty * (uint64_t)link->backlog_ms / 1000 <= memory / 50;
+}
+
 const char *bandwidth_link_name(const struct engine *engine, uint32_t link, char *buffer, size_t size)
 {
 	const struct inventory *inventory = engine->inventory;

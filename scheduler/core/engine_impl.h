@@ -85,6 +85,8 @@ struct move {
 	uint64_t granted_bytes_per_s, sent_bytes_per_s;
 	bool is_throttleable;       /* the migration was sent, or adopted: its rate can be set */
 	bool is_link_released, is_slot_released, is_ending;
+	bool is_closing;            /* the next on its link should be set up now */
+	int64_t begun_ms;           /* of the attempt */
 	bool disks_can_be_throttled;
 	int64_t progress_ms;
 	uint64_t progress_bytes;
@@ -97,9 +99,9 @@ struct move {
 
 	struct reconcile reconcile;
 	bool is_target_finished, is_source_finished; /* CLEANUP */
+	bool is_interrupted;        /* by our own end, not by anything that went wrong */
 	bool is_handover_void;      /* the source was seen running since: the copy handed over must never run */
 	bool is_undoing, are_volumes_removed, is_tag_cleared, is_undefined; /* the attempt is being taken back */
-	bool is_interrupted;        /* by our own end, not by anything that went wrong */
 	uint32_t cleanup_tries;
 	int64_t cleanup_ms;         /* when to try again; TIME_NEVER = an answer is awaited */
 	uint32_t fix_tries;         /* repairs tried in reconcile */
@@ -124,6 +126,7 @@ struct link {
 	int64_t low_since_ms;            /* flow far under measured since then; TIME_NEVER = not */
 	uint32_t n_active;               /* admitted and not released */
 	uint32_t n_heads;                /* at full rate at the last grant */
+	int64_t backlog_ms;              /* until what is under way on it will have left it */
 };
 
 struct host_load {
@@ -159,6 +162,7 @@ struct engine {
 	size_t n_links;
 	uint32_t n_moving;
 	bool must_admit, must_grant;
+	int64_t setup_ms;           /* measured: from the begin of an attempt to its first bytes; 0 = not yet */
 	int64_t next_retry_ms;
 
 	struct path_rate *paths;
@@ -220,6 +224,12 @@ void bandwidth_links_of(struct engine *engine, struct move *move);
 uint64_t bandwidth_capacity(const struct link *link); /* 0 = not known */
 /* How many moves a link should have under way: heads that fill it and those staged behind. */
 uint32_t bandwidth_wanted_moves(const struct engine *engine, const struct link *link);
+/* Staging: is it time to set up this move behind what is on the link? See bandwidth.c. */
+bool bandwidth_is_due(const struct engine *engine, const struct link *link, const struct move *move);
+void bandwidth_backlogs(struct engine *engine);                                /* counts them anew, before an admission pass */
+void bandwidth_add_backlog(struct engine *engine, const struct move *move); /* it was admitted in this pass */
+int64_t bandwidth_left_ms(const struct move *move); /* until its copy has left the link; TIME_NEVER = not at this rate */
+int64_t bandwidth_lead_ms(const struct engine *engine);
 const char *bandwidth_link_name(const struct engine *engine, uint32_t link, char *buffer, size_t size);
 void bandwidth_sample(struct engine *engine, struct move *move, const struct hv_stats *stats);
 void bandwidth_release(struct engine *engine, struct move *move); /* the link is (about to be) free of it */

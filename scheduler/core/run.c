@@ -91,6 +91,8 @@ void run_begin(struct engine *engine, struct move *move)
 	collect_maps(engine, move);
 	move->is_interrupted = false;
 	move->record.attempts++;
+	move->begun_ms = engine->now_ms;
+	move->is_closing = false;
 	if (move->record.started_wall_ms == 0)
 		move->record.started_wall_ms = engine->wall_ms;
 	error_clear(&move->record.error);
@@ -277,6 +279,22 @@ static void ended_unheard(struct engine *engine, struct move *move)
 	fail_into_unknown(engine, move, move->failure.code != ERR_NONE ? &move->failure : &why);
 }
 
+/* The moment at which the next move on its link is set up, and how long setting up takes. */
+static void note_closing(struct engine *engine, struct move *move)
+{
+	bool is_closing = move->granted_bytes_per_s == 0 && bandwidth_left_ms(move) <= bandwidth_lead_ms(engine);
+
+	if (is_closing != move->is_closing)
+		engine->must_admit = true;
+	move->is_closing = is_closing;
+	if (move->begun_ms != 0 && move->progress_bytes > 0) {
+		int64_t setup_ms = engine->now_ms - move->begun_ms;
+
+		engine->setup_ms = engine->setup_ms == 0 ? setup_ms : (3 * engine->setup_ms + setup_ms) / 4;
+		move->begun_ms = 0;
+	}
+}
+
 static void stats_done(struct engine *engine, struct move *move, const struct hv_reply *reply)
 {
 	bool was_ending = move->is_ending;
@@ -299,6 +317,9 @@ static void stats_done(struct engine *engine, struct move *move, const struct hv
 	move->is_ending = is_ending(move, &reply->stats);
 	if (move->is_ending != was_ending)
 		engine->must_grant = true;
+	note_closing(engine, move);
+	if (move->record.state == MOVE_SWITCHOVER)
+		move->next_stats_ms = engine->now_ms + SWITCHOVER_STATS_MS;
 }
 
 void run_reply(struct engine *engine, struct move *move, struct hv_reply *reply, enum side side)
@@ -360,6 +381,7 @@ void run_adopt(struct engine *engine, struct move *move, bool is_switching)
 			"found under way and adopted");
 		move->wire_ms = move->progress_ms = engine->now_ms;
 		converge_begin(engine, move);
+		move->is_interrupted = false;
 		if (!move->is_abort_wanted)
 			error_clear(&move->failure); /* that drover had stopped is no failure of the move */
 		move->sent_bytes_per_s = UINT64_MAX; /* not known: the next grant is sent in any case */
@@ -381,7 +403,6 @@ void run_abort(struct engine *engine, struct move *move)
 		error_set(&move->failure, ERR_CANCELLED, "cancelled while guest %s was being copied", move->record.guest);
 	if (state == MOVE_COPYING_DISKS || state == MOVE_COPYING_MEMORY)
 		move_set_state(engine, move, MOVE_CANCELLING, "%s", move->failure.message);
-		move->is_interrupted = false;
 	/* In SWITCHOVER and beyond it is too late: the move ends as it ends. */
 	if (move->record.state == MOVE_CANCELLING && move->pending[HV_ABORT] == 0) {
 		move_request(engine, move, HV_ABORT, SIDE_SOURCE);
