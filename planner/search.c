@@ -21,6 +21,7 @@ enum {
 	SOME_MOVES = 2000, /* over so many, a plan at once tries one order */
 	MANY_MOVES = 4000, /* over so many, a search does too */
 	PATH_MAX_STEPS = 256, /* back from a late end; a longer way has enough places to change */
+	WORSE_PART = 64,      /* by so small a part a schedule may be worse and still be gone on from */
 	CAUSE_US = 4,         /* times are whole microseconds */
 };
 
@@ -144,13 +145,13 @@ static void remember(struct search *search)
 	memcpy(search->best_order, search->order, search->jobs->n * sizeof *search->order);
 }
 
-/* Runs the trial order and goes on from it when it is no worse. The order in which moves were let in makes the same schedule
+/* Runs the trial order and goes on from it when it is hardly worse. The order in which moves were let in makes the same schedule
  * as the order asked for, and changes to it have their effect where they are made. */
 static bool evaluate(struct search *search, enum choice choice)
 {
 	struct schedule *swap = search->trial;
 
-	search->goal.excess_limit_us = search->has_any ? search->now->excess_us : INT64_MAX;
+	search->goal.excess_limit_us = search->has_any ? search->now->excess_us + search->now->excess_us / WORSE_PART : INT64_MAX;
 	if (!schedule_run(search->jobs, search->trial_order, search->mode, choice, &search->goal, search->trial))
 		return false;
 	search->trial = search->now;
@@ -223,6 +224,17 @@ static uint32_t draw_late(struct search *search)
 	return found;
 }
 
+/* Whether all from one place to another are of one class: those of a class never change places with others. */
+static bool may_pass(const struct search *search, size_t from, size_t to)
+{
+	size_t low = from < to ? from : to, high = from < to ? to : from, i;
+
+	for (i = low; i < high; i++)
+		if (!are_equals(search->jobs, search->order[i], search->order[high]))
+			return false;
+	return true;
+}
+
 static size_t place_of(const struct search *search, uint32_t number)
 {
 	size_t i;
@@ -264,7 +276,11 @@ static bool change_critical(struct search *search)
 	step = &search->path[draw(&search->state) % n];
 	from = place_of(search, step->job);
 	to = place_of(search, step->cause);
-	if (to >= from || !are_equals(search->jobs, step->job, step->cause))
+	if (to >= from)
+		return false;
+	if (draw(&search->state) % 4 == 0)
+		to = (size_t)(draw(&search->state) % (to + 1));
+	if (!may_pass(search, from, to))
 		return false;
 	insert(search->trial_order, from, to);
 	return true;
@@ -276,7 +292,7 @@ static bool change_any(struct search *search)
 	size_t n = search->jobs->n, from = (size_t)(draw(&search->state) % n), to = (size_t)(draw(&search->state) % n);
 	uint32_t *order = search->trial_order, moved = order[from];
 
-	if (from == to || !are_equals(search->jobs, order[from], order[to]))
+	if (from == to || !may_pass(search, from, to))
 		return false;
 	if (draw(&search->state) % 2 == 0) {
 		insert(order, from, to);
@@ -295,7 +311,7 @@ static void improve(struct search *search)
 	search->path = xcalloc(PATH_MAX_STEPS, sizeof *search->path);
 	for (done = 0; done < search->jobs->model->options.search_evaluations && !is_done(search); done++) {
 		memcpy(search->trial_order, search->order, search->jobs->n * sizeof *search->order);
-		if (draw(&search->state) % 16 != 0 ? change_critical(search) : change_any(search))
+		if (draw(&search->state) % 8 != 0 ? change_critical(search) : change_any(search))
 			evaluate(search, CHOICE_BY_ORDER);
 	}
 	free(search->path);

@@ -248,21 +248,29 @@ static void read_timings(struct timings *timings, const struct corpus *corpus, c
 	}
 }
 
-/* real / predicted over run 1, of one pair of hosts or of all; 0 when there was none. */
+static int by_ratio(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* The median of real / predicted over run 1, of one pair of hosts or of all; 0 when there was none. */
 static double factor(const struct timings *timings, uint32_t source, uint32_t target)
 {
-	double real = 0, predicted = 0;
-	size_t i;
+	double *ratios = calloc(timings->n + 1, sizeof *ratios), middle;
+	size_t i, n = 0;
 
 	for (i = 0; i < timings->n; i++) {
 		const struct timing *timing = &timings->list[i];
 
-		if (timing->run != 1 || (source != INDEX_NONE && (timing->source != source || timing->target != target)))
-			continue;
-		real += timing->real;
-		predicted += timing->predicted;
+		if (timing->run == 1 && (source == INDEX_NONE || (timing->source == source && timing->target == target)))
+			ratios[n++] = timing->real / timing->predicted;
 	}
-	return predicted > 0 ? real / predicted : 0;
+	qsort(ratios, n, sizeof *ratios, by_ratio);
+	middle = n == 0 ? 0 : (ratios[(n - 1) / 2] + ratios[n / 2]) / 2;
+	free(ratios);
+	return middle;
 }
 
 static void print_timings(const struct timings *timings)
