@@ -350,21 +350,37 @@ static void a_running_copy_is_adopted_while_its_target_is_silent(void **state)
 	end(bench);
 }
 
-static void a_switchover_is_only_watched(void **state)
+static void a_switchover_is_only_watched_and_closely(void **state)
 {
 	where_t source = switching(), target = running();
 	struct bench *bench = unknown(false);
+	int64_t begin_ms = bench->now_ms;
 	int i;
 
 	(void)state;
 	for (i = 0; i < 8; i++)
 		look(bench, &source, i % 2 == 0 ? &target : NULL);
+	assert_int_equal(bench->now_ms - begin_ms, 7 * 250);
 	assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
 	assert_untouched(bench);
 	end(bench);
 }
 
-static void postcopy_is_never_touched(void **state)
+static bool is_audited(struct bench *bench, const char *text)
+{
+	struct audit_record *rows = NULL;
+	bool is_found = false;
+	struct error err;
+	size_t n, i;
+
+	assert_done(bench->store->audit(bench->store, 0, &rows, &n, &err), err);
+	for (i = 0; i < n; i++)
+		is_found |= strstr(rows[i].text, text) != NULL;
+	free(rows);
+	return is_found;
+}
+
+static void postcopy_is_never_touched_and_named(void **state)
 {
 	where_t pairs[][2] = {{postcopy(), postcopy_running()}, {postcopy_failed(), absent()}, {running(), postcopy_running()},
 		{paused(), postcopy_failed()}};
@@ -378,6 +394,7 @@ static void postcopy_is_never_touched(void **state)
 		look_twice(bench, pairs[i][0], pairs[i][1]);
 		assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
 		assert_untouched(bench);
+		assert_true(is_audited(bench, "in post-copy"));
 		end(bench);
 	}
 }
@@ -847,8 +864,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_running_copy_is_adopted),
 		cmocka_unit_test(a_running_copy_is_adopted_while_its_target_is_silent),
-		cmocka_unit_test(a_switchover_is_only_watched),
-		cmocka_unit_test(postcopy_is_never_touched),
+		cmocka_unit_test(a_switchover_is_only_watched_and_closely),
+		cmocka_unit_test(postcopy_is_never_touched_and_named),
 		cmocka_unit_test(a_guest_that_stayed_is_tidied_up_after),
 		cmocka_unit_test(a_definition_left_on_the_target_is_removed),
 		cmocka_unit_test(a_definition_that_was_there_for_another_reason_stays),

@@ -32,6 +32,8 @@ static struct durable *find(const struct trial_watch *watch, uint64_t move)
 {
 	size_t i;
 
+	if (move > 0 && move <= watch->n_moves && watch->moves[move - 1].id == move)
+		return &watch->moves[move - 1]; /* ids count from 1 */
 	for (i = 0; i < watch->n_moves; i++)
 		if (watch->moves[i].id == move)
 			return &watch->moves[i];
