@@ -52,7 +52,10 @@ void sim_migration_cancelled(struct sim *sim, struct sim_migration *migration)
 
 	if (migration->failed_in != SIM_PHASE_CONFIRM)
 		sim_migration_kill_target(sim, migration);
-	resume_source(sim, migration);
+	if (migration->is_strangers && migration->to != NULL)
+		sim_migration_end_source(sim, migration); /* a stranger does not leave it running twice */
+	else
+		resume_source(sim, migration);
 	sim->counters.moves_failed++;
 	sim_migration_reply(sim, migration, &migration->error);
 	sim_migration_free(sim, migration);

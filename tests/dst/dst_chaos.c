@@ -116,6 +116,18 @@ static void script_faults(struct chaos *chaos)
 	}
 }
 
+/* Two faults that meet: libvirtd of the source forgets the move at its very end, and the target dies with what it runs. */
+static void script_meeting(struct chaos *chaos)
+{
+	uint32_t guest = any_guest(chaos);
+	const struct inventory *inventory = chaos->trial->inventory;
+
+	if ((chaos->faults & 1u << SIM_FAULT_HOST_DIES) == 0)
+		return;
+	apply(chaos, SIM_FAULT_LIBVIRTD_RESTART, SIM_PHASE_CONFIRM, guest, inventory->hosts[inventory->guests[guest].host].name);
+	apply(chaos, SIM_FAULT_HOST_DIES, SIM_PHASE_CONFIRM, guest, any_host(chaos));
+}
+
 void chaos_draw(struct chaos *chaos, struct trial *trial, struct dice *dice, bool is_calm)
 {
 	*chaos = (struct chaos){.trial = trial, .dice = dice, .restart_ms = TIME_NEVER, .next_fault_ms = TIME_NEVER};
@@ -136,6 +148,8 @@ void chaos_draw(struct chaos *chaos, struct trial *trial, struct dice *dice, boo
 	chaos->kill_per_mille = dice_chance(dice, 600) ? (unsigned)dice_between(dice, 1, 8) : 0;
 	if (dice_chance(dice, 500))
 		script_faults(chaos);
+	if (dice_chance(dice, 200))
+		script_meeting(chaos);
 }
 
 /* --- what is asked --- */

@@ -40,8 +40,6 @@ static const struct mark marks[] = {
 	{"a migration failed", "unexpectedly failed"},
 	{"a guest did not converge and was given up", "are left to copy; it writes"},
 	{"a longer blackout was allowed", "ms is allowed now"},
-	{"both hosts had it paused", "paused on both hosts"},
-	{"an unfinished copy outlived its source", "gone from the source; an unfinished copy"},
 	{"a crashed source left a copy handed over", "may have run on, and paused on the target"},
 	{"a paused source met a shut off target", "where it may have run"},
 	{"both hosts had it shut off", "either may have run last"},
