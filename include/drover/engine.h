@@ -106,6 +106,8 @@ int64_t engine_deadline(const struct engine *engine);
 
 /* Views; pointers are valid until the next step. */
 const struct inventory *engine_inventory(const struct engine *engine);
+/* What applies now: as configured, or as COMMAND_THROTTLE set it since. */
+const struct engine_options *engine_limits(const struct engine *engine);
 /* True when nothing is unfinished and no request is outstanding. */
 bool engine_is_idle(const struct engine *engine);
 /* True when nothing runs on the wire and nothing is outstanding (after COMMAND_STOP: may exit). */

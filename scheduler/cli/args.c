@@ -32,6 +32,9 @@ const struct option cli_options[] = {
 	{"to-pool", 0, "POOL", false, AT(to_pool), "put all local disks into this pool of the target"},
 	{"map", 0, "NAME", false, AT(map), "rename networks and pools by [map NAME] of the configuration"},
 	{"guest", 0, "VM", false, AT(guest), "only this guest"},
+	{"max-migrations", 0, "N|auto", false, AT(max_migrations), "moves at once in all; auto = as many as the bandwidth carries"},
+	{"max-incoming", 0, "N|auto", false, AT(max_incoming), "moves at once into a host that sets no limit of its own"},
+	{"max-outgoing", 0, "N|auto", false, AT(max_outgoing), "moves at once out of a host that sets no limit of its own"},
 	{"seed", 0, "N", false, AT(seed), "of everything random; the same seed gives the same run"},
 	{"detailed-exitcode", 0, NULL, false, AT(detailed_exitcode), "exit with 2 when there is something to do"},
 	{"origin", 0, NULL, false, AT(origin), "say where each value came from"},
@@ -235,6 +238,22 @@ static bool check(const struct args *args, const bool *used, struct error *err)
 	error_set(err, ERR_USAGE, "%s: %s", command->name, args->n_words < command->n_min ? "too few arguments" : "too many arguments");
 	error_hint(err, "drover %s%s%s", command->name, command->arguments[0] != '\0' ? " " : "", command->arguments);
 	return false;
+}
+
+bool args_batch(const char *word, uint64_t *ret, struct error *err)
+{
+	unsigned long long number;
+	char *end;
+
+	errno = 0;
+	number = strtoull(word, &end, 10);
+	if (word[0] < '1' || word[0] > '9' || *end != '\0' || errno != 0) {
+		error_set(err, ERR_USAGE, "%s: not the number of a batch", word);
+		error_hint(err, "drover history lists the batches");
+		return false;
+	}
+	*ret = number;
+	return true;
 }
 
 bool args_parse(int argc, char **argv, struct args *ret_args, struct error *err)

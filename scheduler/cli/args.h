@@ -14,7 +14,7 @@ struct args {
 	const struct command *command; /* NULL: none was given */
 	const char **words;            /* arguments of the command; into argv */
 	size_t n_words;
-	const char *config, *inventory, *state, *reason, *to, *to_pool, *map, *guest;
+	const char *config, *inventory, *state, *reason, *to, *to_pool, *map, *guest, *max_migrations, *max_incoming, *max_outgoing;
 	enum output_format output;
 	bool no_color, yes, no_input, detailed_exitcode, origin, help, version;
 	uint64_t seed;
@@ -50,6 +50,9 @@ extern const struct option cli_options[]; /* ends with name NULL */
 
 /* ERR_USAGE says what is wrong and what may have been meant. args->words with free(). */
 bool args_parse(int argc, char **argv, struct args *ret_args, struct error *err);
+
+/* The number of a batch; ERR_USAGE when it is none. */
+bool args_batch(const char *word, uint64_t *ret, struct error *err);
 
 bool command_takes(const struct command *command, const struct option *option);
 const char *const *output_names(void); /* ends with NULL */

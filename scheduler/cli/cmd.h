@@ -7,7 +7,9 @@
 /* cmd_plan.c: looks, changes nothing */
 command_fn cmd_inventory, cmd_preflight, cmd_plan, cmd_explain;
 /* cmd_run.c: moves guests */
-command_fn cmd_apply, cmd_drain, cmd_resume, cmd_pause, cmd_cancel;
+command_fn cmd_apply, cmd_drain;
+/* cmd_steer.c: steers what runs */
+command_fn cmd_resume, cmd_pause, cmd_cancel, cmd_throttle;
 /* cmd_state.c: tells what the state file or a running drover knows */
 command_fn cmd_status, cmd_watch, cmd_history, cmd_report;
 /* cmd_admin.c */

@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "cmd.h"
+#include "doc.h"
 #include "human.h"
 #include "output.h"
 #include "say.h"
@@ -356,16 +358,45 @@ static void show_verdicts(const struct args *args, const struct inventory *inven
 	table_end(table);
 }
 
+static void say_move(uint64_t batch, const char *state, const char *why)
+{
+	printf("It is in batch %llu, %s%s%s\n", (unsigned long long)batch, state, why[0] != '\0' ? ": " : "", why);
+}
+
+/* Only the drover that runs knows what a move waits for just now. */
+static bool say_waiting_live(const struct site *site, const struct guest *guest)
+{
+	const json_t *batch, *move;
+	json_t *answer = NULL;
+	struct error err;
+	size_t i, k;
+
+	if (site->args->inventory != NULL || ask_running(site, json_pack("{s:s}", "command", "status"), &answer, &err) != ASK_DONE)
+		return false;
+	json_array_foreach(json_object_get(json_object_get(answer, "status"), "batches"), i, batch) {
+		json_array_foreach(json_object_get(batch, "moves"), k, move) {
+			const json_t *why = json_object_get(move, "waiting_on");
+
+			if (strcmp(doc_text(move, "guest"), guest->name) == 0 && json_is_null(json_object_get(move, "ended")))
+				say_move((uint64_t)doc_number(batch, "id"), doc_text(move, "state"),
+					json_is_object(why) ? doc_text(why, "message") : "");
+		}
+	}
+	json_decref(answer);
+	return true;
+}
+
 static void say_waiting(const struct site *site, const struct guest *guest)
 {
 	size_t i;
 
+	if (say_waiting_live(site, guest))
+		return;
 	for (i = 0; site->image != NULL && i < site->image->n_moves; i++) {
 		const struct move_record *move = &site->image->moves[i];
 
 		if (!move_state_is_end(move->state) && strcmp(move->guest, guest->name) == 0)
-			printf("It is in batch %llu, %s%s%s\n", (unsigned long long)move->batch, move_state_name(move->state),
-				move->error.code != ERR_NONE ? ": " : "", move->error.code != ERR_NONE ? move->error.message : "");
+			say_move(move->batch, move_state_name(move->state), move->error.message);
 	}
 }
 

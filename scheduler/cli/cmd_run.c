@@ -1,10 +1,8 @@
 /* Commands that move guests: plan, show, ask, run, follow. The same words again after an interruption go on
  * with the batch that they began. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ask.h"
 #include "cmd.h"
 #include "output.h"
 #include "run.h"
@@ -27,10 +25,17 @@ static void say_others(const struct store_image *image, const char *title)
 {
 	size_t i;
 
-	for (i = 0; i < image->n_batches; i++)
-		if (!batch_state_is_end(image->batches[i].state) && strcmp(image->batches[i].title, title) != 0)
-			say_note("Batch %llu (%s) was not finished and goes on too.", (unsigned long long)image->batches[i].id,
-				image->batches[i].title);
+	for (i = 0; i < image->n_batches; i++) {
+		const struct batch_record *batch = &image->batches[i];
+
+		if (batch_state_is_end(batch->state) || strcmp(batch->title, title) == 0)
+			continue;
+		if (batch->state == BATCH_PAUSED)
+			say_note("Batch %llu (%s) is paused and stays so; drover resume %llu goes on with it.",
+				(unsigned long long)batch->id, batch->title, (unsigned long long)batch->id);
+		else
+			say_note("Batch %llu (%s) was not finished and goes on too.", (unsigned long long)batch->id, batch->title);
+	}
 }
 
 static int go_on(struct site *site, const struct batch_record *batch)
@@ -44,11 +49,15 @@ static int go_on(struct site *site, const struct batch_record *batch)
 		all++;
 		done += site->image->moves[i].state == MOVE_DONE;
 	}
-	say_note("Going on with batch %llu (%s): %zu of %zu guests are moved.", (unsigned long long)batch->id, batch->title, done, all);
-	if (batch->state == BATCH_PAUSED) {
-		wish.has_command = true;
-		wish.command = COMMAND_RESUME;
-	}
+	/* A pause outlives whoever asked for it; what was on its way when drover died is seen to its end all the same. */
+	wish.ends_when_quiet = batch->state == BATCH_PAUSED;
+	if (wish.ends_when_quiet)
+		say_note("Batch %llu (%s) is paused, nothing more starts: %zu of %zu guests are moved.", (unsigned long long)batch->id,
+			batch->title, done, all);
+	else
+		say_note("Going on with batch %llu (%s): %zu of %zu guests are moved.", (unsigned long long)batch->id, batch->title,
+			done, all);
+	say_others(site->image, batch->title);
 	return run_engine(site, &wish);
 }
 
@@ -168,105 +177,4 @@ int cmd_apply(const struct args *args)
 	request_free(request);
 	site_close(&site);
 	return result;
-}
-
-/* ---- pause, resume, cancel ---- */
-
-static bool read_batch_number(const struct args *args, uint64_t *ret, struct error *err)
-{
-	char *end;
-
-	*ret = 0;
-	if (args->n_words == 0)
-		return true;
-	errno = 0;
-	*ret = strtoull(args->words[0], &end, 10);
-	if (args->words[0][0] >= '1' && args->words[0][0] <= '9' && *end == '\0' && errno == 0)
-		return true;
-	error_set(err, ERR_USAGE, "%s: not the number of a batch", args->words[0]);
-	error_hint(err, "drover history lists the batches");
-	return false;
-}
-
-/* No drover runs: the engine is started just for this. */
-static int steer_alone(const struct args *args, const struct run_wish *wish, struct site *site)
-{
-	const struct batch_record *found = NULL;
-	struct run_wish with_batch = *wish;
-	struct error err;
-	size_t i, others = 0;
-	int result;
-
-	site_close(site);
-	result = site_open(site, args, SITE_STORE | SITE_INVENTORY);
-	if (result != EXIT_DONE)
-		return result;
-	for (i = 0; i < site->image->n_batches; i++) {
-		const struct batch_record *batch = &site->image->batches[i];
-
-		if (batch_state_is_end(batch->state))
-			continue;
-		if (wish->batch == 0 || batch->id == wish->batch)
-			found = batch;
-		else
-			others++;
-	}
-	if (found == NULL && wish->batch == 0) {
-		say_note("No batch is unfinished.");
-		return EXIT_DONE;
-	}
-	if (found == NULL) {
-		error_set(&err, ERR_UNKNOWN_BATCH, "there is no unfinished batch %llu", (unsigned long long)wish->batch);
-		return say_error(&err);
-	}
-	with_batch.batch = found->id;
-	/* Cancelling one thing is no order to go on with the others. */
-	if (wish->command == COMMAND_CANCEL && (others > 0 || wish->guest != NULL))
-		with_batch.ends_when_quiet = true;
-	return run_engine(site, &with_batch);
-}
-
-static int steer(const struct args *args, const char *name, enum command_kind kind)
-{
-	struct run_wish wish = {.has_command = true, .command = kind, .guest = args->guest, .ends_when_quiet = kind == COMMAND_PAUSE};
-	struct site site = {0};
-	struct error err;
-	int result;
-
-	if (!read_batch_number(args, &wish.batch, &err))
-		return say_error(&err);
-	result = site_open(&site, args, SITE_CONFIG);
-	if (result == EXIT_DONE) {
-		json_t *request = json_pack("{s:s, s:I, s:s?, s:s}", "command", name, "batch", (json_int_t)wish.batch, "guest",
-			args->guest, "who", site_who());
-
-		switch (ask_running(&site, request, NULL, &err)) {
-		case ASK_DONE:
-			say_note("Done: drover status shows the effect.");
-			break;
-		case ASK_FAILED:
-			result = say_error(&err);
-			break;
-		case ASK_NOBODY:
-			result = steer_alone(args, &wish, &site);
-			break;
-		}
-	}
-	site_close(&site);
-	return result;
-}
-
-int cmd_pause(const struct args *args)
-{
-	return steer(args, "pause", COMMAND_PAUSE);
-}
-
-int cmd_resume(const struct args *args)
-{
-	return steer(args, "resume", COMMAND_RESUME);
-}
-
-int cmd_cancel(const struct args *args)
-{
-	return steer(args, "cancel", COMMAND_CANCEL);
 }

@@ -228,12 +228,16 @@ int cmd_watch(const struct args *args)
 
 	if (result == EXIT_DONE) {
 		progress = progress_new(args);
-		while (watch_once(&site, args, progress, wall_now_ms() - start_ms, &err) && !ferror(stdout)) {
+		while (watch_once(&site, args, progress, wall_now_ms() - start_ms, &err)) {
 			has_seen = true;
+			if (ferror(stdout)) /* the reader has left */
+				break;
 			nanosleep(&pause, NULL);
 		}
 		progress_free(progress);
-		if (has_seen)
+		if (has_seen && ferror(stdout))
+			result = EXIT_DONE;
+		else if (has_seen)
 			say_note("It has ended: drover status shows how.");
 		else
 			result = say_error(&err);
@@ -327,15 +331,11 @@ int cmd_report(const struct args *args)
 {
 	struct site site = {0};
 	struct error err;
-	char *end;
-	uint64_t id = strtoull(args->words[0], &end, 10);
+	uint64_t id;
 	int result;
 
-	if (*end != '\0' || args->words[0][0] < '0' || args->words[0][0] > '9') {
-		error_set(&err, ERR_USAGE, "%s: not the number of a batch", args->words[0]);
-		error_hint(&err, "drover history lists the batches");
+	if (!args_batch(args->words[0], &id, &err))
 		return say_error(&err);
-	}
 	result = site_open(&site, args, SITE_STORE_READ);
 	if (result == EXIT_DONE)
 		result = report_batch(&site, id);

@@ -137,7 +137,7 @@ static struct inventory *merge(const struct config *config, struct hv_reply *rep
 	return all;
 }
 
-struct inventory *world_probe(struct world *world, const struct config *config, struct error *err)
+struct inventory *world_probe(struct world *world, const struct config *config, bool measure, struct error *err)
 {
 	struct hv_request *requests = xcalloc(config->n_hosts, sizeof *requests);
 	struct hv_reply *replies = xcalloc(config->n_hosts, sizeof *replies);
@@ -146,7 +146,7 @@ struct inventory *world_probe(struct world *world, const struct config *config, 
 
 	for (i = 0; i < config->n_hosts; i++)
 		requests[i] = (struct hv_request){.kind = HV_PROBE, .guest = "", .uuid = "", .host = config->hosts[i].name,
-			.measure_ms = DIRTY_RATE_MS};
+			.measure_ms = measure ? DIRTY_RATE_MS : 0};
 	if (loop_gather(world_loop(world), requests, config->n_hosts, PROBE_TIMEOUT_MS, replies, err)) {
 		inventory = merge(config, replies);
 		config_apply(config, inventory);

@@ -22,6 +22,16 @@ struct run {
 	int64_t start_ms;
 };
 
+static const struct batch_record *find_batch(const struct engine *engine, uint64_t id)
+{
+	size_t i;
+
+	for (i = 0; i < engine_n_batches(engine); i++)
+		if (engine_batch(engine, i)->id == id)
+			return engine_batch(engine, i);
+	return NULL;
+}
+
 static void on_ready(void *self)
 {
 	struct run *run = self;
@@ -60,11 +70,30 @@ static void on_ready(void *self)
 	loop_end_when_quiet(run->loop);
 }
 
+/* The batch of this run has ended, and those that are left wait for a resume: nobody would ever end this run. */
+static bool is_left_with_paused(const struct run *run, const struct engine *engine)
+{
+	const struct batch_record *batch = find_batch(engine, run->batch);
+	size_t i;
+
+	if (batch == NULL || !batch_state_is_end(batch->state))
+		return false;
+	for (i = 0; i < engine_n_batches(engine); i++) {
+		enum batch_state state = engine_batch(engine, i)->state;
+
+		if (!batch_state_is_end(state) && state != BATCH_PAUSED)
+			return false;
+	}
+	return true;
+}
+
 static void on_tick(void *self)
 {
 	struct run *run = self;
 	json_t *document = status_of_engine(loop_engine(run->loop), loop_wall_ms(run->loop), false);
 
+	if (is_left_with_paused(run, loop_engine(run->loop)))
+		loop_end_when_quiet(run->loop);
 	progress_show(run->progress, document, loop_now_ms(run->loop) - run->start_ms);
 	json_decref(document);
 }
@@ -92,16 +121,6 @@ static void on_no_control(void *self, const struct error *err)
 {
 	(void)self;
 	say_warning("%s; status and cancel from another terminal will not reach this run", err->message);
-}
-
-static const struct batch_record *find_batch(const struct engine *engine, uint64_t id)
-{
-	size_t i;
-
-	for (i = 0; i < engine_n_batches(engine); i++)
-		if (engine_batch(engine, i)->id == id)
-			return engine_batch(engine, i);
-	return NULL;
 }
 
 static int report(const struct run *run, const struct engine *engine, int64_t wall_ms)
@@ -141,13 +160,18 @@ static int finish(const struct run *run, const struct engine *engine, bool is_go
 	result = report(run, engine, loop_wall_ms(run->loop));
 	if (run->is_refused)
 		return EXIT_REFUSED;
-	if (n_unfinished(engine) == 0)
-		return result;
 	batch = find_batch(engine, run->batch);
+	if (n_unfinished(engine) == 0 || (batch != NULL && batch_state_is_end(batch->state) && !loop_is_stopped(run->loop)))
+		return result;
 	if (loop_is_stopped(run->loop) && batch != NULL) {
 		say_note("Stopped. To go on: drover %s   To give it up: drover cancel %llu",
 			run->wish->title != NULL ? run->wish->title : batch->title, (unsigned long long)batch->id);
 		return EXIT_DETACHED;
+	}
+	if (batch != NULL && batch->state == BATCH_PAUSED) {
+		say_note("Paused. To go on: drover resume %llu   To give it up: drover cancel %llu", (unsigned long long)batch->id,
+			(unsigned long long)batch->id);
+		return run->wish->has_command ? (int)EXIT_DONE : (int)EXIT_SOME_LEFT;
 	}
 	return loop_is_stopped(run->loop) ? (int)EXIT_DETACHED : (int)EXIT_DONE;
 }

@@ -187,7 +187,7 @@ void show_report(const struct args *args, const struct batch_record *batch, cons
 		bytes += moves[i]->bytes_transferred;
 	}
 	report_table(args, batch, moves, n_moves, now_wall_ms);
-	printf("%sBatch %llu (%s): %s. %zu of %zu guests moved, %s, in %s; planned %s, no plan can be faster than %s.\n",
+	printf("%sBatch %llu (%s): %s. %zu of %zu guests moved, %s, in %s.\nPlanned: %s; no plan can be faster than %s.\n",
 		n_moves > 0 ? "\n" : "", (unsigned long long)batch->id, batch->title, batch_state_name(batch->state), done, n_moves,
 		human_bytes(bytes).text, human_duration(end - batch->created_wall_ms).text,
 		human_duration(batch->planned_makespan_ms).text, human_duration(batch->lower_bound_ms).text);

@@ -79,7 +79,8 @@ static int open_inventory(struct site *site)
 	site->world = world_open(site->config, site->state, &err);
 	if (site->world == NULL)
 		return say_error(&err);
-	site->inventory = world_probe(site->world, site->config, &err);
+	/* Who says yes beforehand reads no plan, and the run measures for itself. */
+	site->inventory = world_probe(site->world, site->config, !site->args->yes, &err);
 	if (site->inventory == NULL) {
 		say_error(&err);
 		return loop_is_stopped(world_loop(site->world)) ? (int)EXIT_DETACHED : (int)error_exit_code(err.code);
@@ -119,6 +120,8 @@ void site_close(struct site *site)
 struct engine_options site_engine_options(const struct site *site)
 {
 	struct engine_options options = site->config->engine;
+
+	options.plan.search_evaluations = PLAN_SEARCH_AUTO;
 
 	if (site->image != NULL) {
 		options.plan.paths = site->image->paths;

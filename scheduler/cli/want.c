@@ -7,7 +7,7 @@
 #include "want.h"
 #include "xalloc.h"
 
-static const char *const kinds[] = {"drain", "move", "batch", "return", "rebalance", NULL};
+static const char *const kinds[] = {"drain", "move", "batch", "return", "undo", "rebalance", NULL};
 
 static const char *kind_at(const void *list, size_t i)
 {
@@ -18,6 +18,7 @@ static const char *kind_at(const void *list, size_t i)
 bool want_check(const struct args *args, const char *const *words, size_t n_words, struct error *err)
 {
 	const char *kind = words[0], *near;
+	uint64_t batch;
 	size_t i;
 
 	for (i = 0; kinds[i] != NULL && strcmp(kinds[i], kind) != 0; i++)
@@ -25,7 +26,7 @@ bool want_check(const struct args *args, const char *const *words, size_t n_word
 	if (kinds[i] == NULL) {
 		near = suggest(kind, kind_at, NULL);
 		error_set(err, ERR_USAGE, "%s is nothing that can be planned", kind);
-		error_hint(err, near != NULL ? "did you mean %s?" : "drain HOST..., move VM... --to HOST, batch FILE, return HOST or rebalance%.0s",
+		error_hint(err, near != NULL ? "did you mean %s?" : "drain HOST..., move VM... --to HOST, batch FILE, return HOST, undo BATCH or rebalance%.0s",
 			near != NULL ? near : "");
 		return false;
 	}
@@ -36,8 +37,10 @@ bool want_check(const struct args *args, const char *const *words, size_t n_word
 		return error_set(err, ERR_USAGE, "%s: --to is empty", kind);
 	if (strcmp(kind, "rebalance") == 0 ? n_words != 1 : n_words < 2)
 		return error_set(err, ERR_USAGE, "%s: too %s arguments", kind, n_words < 2 ? "few" : "many");
-	if ((strcmp(kind, "batch") == 0 || strcmp(kind, "return") == 0) && n_words > 2)
+	if ((strcmp(kind, "batch") == 0 || strcmp(kind, "return") == 0 || strcmp(kind, "undo") == 0) && n_words > 2)
 		return error_set(err, ERR_USAGE, "%s: too many arguments", kind);
+	if (strcmp(kind, "undo") == 0 && !args_batch(words[1], &batch, err))
+		return false;
 	if (strcmp(kind, "move") == 0 && args->to == NULL) {
 		error_set(err, ERR_USAGE, "move: where to?");
 		error_hint(err, "drover move VM... --to HOST");
@@ -186,6 +189,74 @@ static int read_return(struct want *want, struct site *site, const char *host)
 	return EXIT_DONE;
 }
 
+/* A drain is undone like a return: its hosts take guests again. True when one of them is cordoned now. */
+static bool begin_undo(struct want *want, struct site *site, const struct batch_record *batch)
+{
+	bool is_lifted = false;
+	size_t i;
+
+	want->request = request_new(batch->kind == REQUEST_DRAIN ? REQUEST_RETURN : REQUEST_MOVE);
+	for (i = 0; batch->kind == REQUEST_DRAIN && i < site->inventory->n_hosts; i++) {
+		if (batch->hosts == NULL || !list_has(batch->hosts, site->inventory->hosts[i].name))
+			continue;
+		strings_add(&want->request->hosts, &want->request->n_hosts, site->inventory->hosts[i].name);
+		is_lifted |= site->inventory->hosts[i].cordoned;
+		site->inventory->hosts[i].cordoned = false;
+	}
+	return is_lifted;
+}
+
+static void undo_move(struct want *want, const struct site *site, const struct move_record *move)
+{
+	uint32_t guest = inventory_guest(site->inventory, identity(move), NULL);
+	const char *where = guest != INDEX_NONE ? site->inventory->hosts[site->inventory->guests[guest].host].name : NULL;
+	struct wanted_move *wanted;
+
+	if (where != NULL && strcmp(where, move->source) == 0)
+		return;
+	if (where == NULL || strcmp(where, move->target) != 0) {
+		say_note("Guest %s stays: it is %s%s, and the batch had moved it to %s.", move->guest,
+			where != NULL ? "on " : "on no host any more", where != NULL ? where : "", move->target);
+		return;
+	}
+	wanted = request_add_move(want->request, identity(move));
+	wanted->from = xstrdup(move->target);
+	wanted->to = xstrdup(move->source);
+}
+
+static int read_undo(struct want *want, struct site *site, const char *word)
+{
+	const struct batch_record *batch = NULL;
+	struct error err;
+	bool is_lifted;
+	uint64_t id;
+	size_t i;
+
+	if (!args_batch(word, &id, &err))
+		return say_error(&err);
+	for (i = 0; site->image != NULL && i < site->image->n_batches; i++)
+		if (site->image->batches[i].id == id)
+			batch = &site->image->batches[i];
+	if (batch == NULL) {
+		error_set(&err, ERR_UNKNOWN_BATCH, "there is no batch %s", word);
+		return say_error(&err);
+	}
+	if (!batch_state_is_end(batch->state)) {
+		error_set(&err, ERR_REFUSED, "batch %s (%s) is %s, only what has ended can be undone", word, batch->title,
+			batch_state_name(batch->state));
+		error_hint(&err, "drover cancel %s ends it", word);
+		return say_error(&err);
+	}
+	is_lifted = begin_undo(want, site, batch);
+	for (i = 0; i < site->image->n_moves; i++)
+		if (site->image->moves[i].batch == id && site->image->moves[i].state == MOVE_DONE)
+			undo_move(want, site, &site->image->moves[i]);
+	/* With nothing to move and no cordon to lift, there is no batch to start either. */
+	if (want->request->n_moves == 0 && !is_lifted)
+		want->request->kind = REQUEST_MOVE;
+	return EXIT_DONE;
+}
+
 static int read_hosts(struct want *want, const struct site *site, const char *const *words, size_t n_words)
 {
 	struct error err;
@@ -265,6 +336,8 @@ int want_read(struct want *want, struct site *site, const char *const *words, si
 		result = read_batch(want, site, words[1]);
 	else if (strcmp(words[0], "return") == 0)
 		result = read_return(want, site, words[1]);
+	else if (strcmp(words[0], "undo") == 0)
+		result = read_undo(want, site, words[1]);
 	else
 		want->request = request_new(REQUEST_REBALANCE);
 	return result == EXIT_DONE ? add_options(want, site) : result;

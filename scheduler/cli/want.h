@@ -1,4 +1,4 @@
-/* Turns "drain h1", "move web1 --to h2", "batch FILE", "return h1" or "rebalance" into a request. */
+/* Turns "drain h1", "move web1 --to h2", "batch FILE", "return h1", "undo 3" or "rebalance" into a request. */
 #ifndef DROVER_CLI_WANT_H
 #define DROVER_CLI_WANT_H
 

@@ -21,6 +21,7 @@ bool world_is_simulated(const struct world *world);
 
 /* Asks all configured hosts at once and makes one inventory of the answers, with the configuration
  * applied, not sealed. A host that did not answer is in it with reachable = false and the reason. */
-struct inventory *world_probe(struct world *world, const struct config *config, struct error *err);
+/* measure: watch the guests' dirty rates too, which takes a second. */
+struct inventory *world_probe(struct world *world, const struct config *config, bool measure, struct error *err);
 
 #endif

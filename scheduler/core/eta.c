@@ -36,14 +36,26 @@ static void range(const struct engine *engine, int64_t middle_ms, int64_t *ret_l
 	*ret_high_ms = middle_ms + half;
 }
 
+/* The rate of a move that is only set up behind another says nothing of how fast it will be. */
+static uint64_t telling_rate(const struct engine *engine, const struct move *move)
+{
+	bool is_staged = move->granted_bytes_per_s != 0 && move->granted_bytes_per_s <= engine->options.prestage_rate_bytes_per_s;
+
+	return is_staged ? 0 : move->rate_bytes_per_s;
+}
+
 static uint64_t rate_for(const struct engine *engine, const struct move *move)
 {
-	uint64_t rate = move->rate_bytes_per_s;
+	uint64_t rate = telling_rate(engine, move);
 
-	if (rate == 0 || move->granted_bytes_per_s != 0)
+	if (rate == 0)
 		rate = move->record.planned_rate_bytes_per_s;
-	(void)engine;
 	return rate != 0 ? rate : 1;
+}
+
+const struct engine_options *engine_limits(const struct engine *engine)
+{
+	return &engine->options;
 }
 
 void engine_move_live(const struct engine *engine, size_t i, struct move_live *ret_live)
@@ -59,8 +71,8 @@ void engine_move_live(const struct engine *engine, size_t i, struct move_live *r
 		.dirty_rate_bytes_per_s = move->stats.dirty_rate_bytes_per_s,
 		.eta_low_ms = -1, .eta_ms = -1, .eta_high_ms = -1,
 	};
-	if (move_state_is_on_wire(move->record.state) && move->granted_bytes_per_s == 0 && move->rate_bytes_per_s > 0)
-		range(engine, (int64_t)(ret_live->remaining_bytes * 1000 / move->rate_bytes_per_s), &ret_live->eta_low_ms,
+	if (move_state_is_on_wire(move->record.state) && telling_rate(engine, move) > 0)
+		range(engine, (int64_t)(ret_live->remaining_bytes * 1000 / telling_rate(engine, move)), &ret_live->eta_low_ms,
 			&ret_live->eta_ms, &ret_live->eta_high_ms);
 	if (move->is_waiting)
 		admission_check(engine, move, &ret_live->waiting);

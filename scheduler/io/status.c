@@ -150,6 +150,19 @@ static json_t *engine_batch_object(const struct engine *engine, const struct bat
 	return object;
 }
 
+static json_t *limit(uint32_t number)
+{
+	return number == 0 ? json_string("auto") : json_integer(number);
+}
+
+json_t *status_limits(const struct engine *engine)
+{
+	const struct engine_options *options = engine_limits(engine);
+
+	return json_pack("{s:o, s:o, s:o}", "max_migrations", limit(options->max_migrations), "max_incoming",
+		limit(options->max_incoming), "max_outgoing", limit(options->max_outgoing));
+}
+
 static json_t *document(int64_t wall_ms, bool is_running, json_t *batches, json_t *hosts)
 {
 	return json_pack("{s:s, s:o, s:b, s:o, s:o}", "schema", "drover/status/1", "time", status_time(wall_ms), "running",
@@ -159,7 +172,7 @@ static json_t *document(int64_t wall_ms, bool is_running, json_t *batches, json_
 json_t *status_of_engine(const struct engine *engine, int64_t wall_ms, bool is_brief)
 {
 	const struct inventory *inventory = engine_inventory(engine);
-	json_t *batches = json_array(), *hosts = json_array();
+	json_t *batches = json_array(), *hosts = json_array(), *object;
 	size_t i;
 
 	for (i = 0; i < engine_n_batches(engine); i++)
@@ -167,7 +180,9 @@ json_t *status_of_engine(const struct engine *engine, int64_t wall_ms, bool is_b
 	for (i = 0; i < inventory->n_hosts && !is_brief; i++)
 		json_array_append_new(hosts, json_pack("{s:s, s:b, s:b}", "name", inventory->hosts[i].name, "cordoned",
 			(int)inventory->hosts[i].cordoned, "reachable", (int)inventory->hosts[i].reachable));
-	return document(wall_ms, true, batches, hosts);
+	object = document(wall_ms, true, batches, hosts);
+	json_object_set_new(object, "limits", status_limits(engine));
+	return object;
 }
 
 static json_t *image_batch_object(const struct store_image *image, const struct batch_record *batch)

@@ -10,6 +10,8 @@
 
 /* The caller's. `is_brief` leaves out the moves that have ended (for the progress block). */
 json_t *status_of_engine(const struct engine *engine, int64_t wall_ms, bool is_brief);
+/* The limits that throttle sets; "auto" for those that follow the measured bandwidth. */
+json_t *status_limits(const struct engine *engine);
 /* All unfinished batches, or the last one when none is unfinished. */
 json_t *status_of_image(const struct store_image *image, int64_t wall_ms);
 /* Every batch of the state file, in order, without the moves. */

@@ -6,6 +6,8 @@
 #include "status.h"
 #include "steer.h"
 
+enum { LIMIT_MAX = 10000 }; /* as in the configuration */
+
 static const struct {
 	const char *name;
 	enum command_kind kind;
@@ -71,11 +73,35 @@ static bool steer(struct loop *loop, enum command_kind kind, const json_t *line,
 	return loop_event(loop, &event, NULL, err);
 }
 
+static bool take_limit(const json_t *line, const char *key, uint32_t *limit, struct error *err)
+{
+	const json_t *value = json_object_get(line, key);
+
+	if (value == NULL)
+		return true;
+	if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > LIMIT_MAX)
+		return error_set(err, ERR_INPUT, "%s: must be a number from 0 (auto) to %d", key, LIMIT_MAX);
+	*limit = (uint32_t)json_integer_value(value);
+	return true;
+}
+
+static bool throttle(struct loop *loop, const json_t *line, struct error *err)
+{
+	struct engine_options options = *engine_limits(loop_engine(loop));
+	struct event event = {.kind = EVENT_COMMAND, .command = {.kind = COMMAND_THROTTLE, .options = &options, .who = member(line, "who")}};
+
+	return take_limit(line, "max_migrations", &options.max_migrations, err) &&
+		take_limit(line, "max_incoming", &options.max_incoming, err) &&
+		take_limit(line, "max_outgoing", &options.max_outgoing, err) && loop_event(loop, &event, NULL, err);
+}
+
 static bool dispatch(struct loop *loop, const json_t *line, struct error *err)
 {
 	const char *command = member(line, "command");
 	size_t i;
 
+	if (command != NULL && strcmp(command, "throttle") == 0)
+		return throttle(loop, line, err);
 	for (i = 0; command != NULL && i < sizeof steers / sizeof steers[0]; i++)
 		if (strcmp(command, steers[i].name) == 0)
 			return steer(loop, steers[i].kind, line, err);
@@ -101,5 +127,5 @@ char *steer_line(struct loop *loop, const char *text)
 	}
 	is_done = dispatch(loop, line, &err);
 	json_decref(line);
-	return is_done ? answer_of(json_pack("{s:b}", "ok", 1)) : refuse(&err);
+	return is_done ? answer_of(json_pack("{s:b, s:o}", "ok", 1, "limits", status_limits(loop_engine(loop)))) : refuse(&err);
 }
