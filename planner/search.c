@@ -303,13 +303,26 @@ static bool change_any(struct search *search)
 	return true;
 }
 
+/* An evaluation costs about a microsecond a move, a little less; the whole may take about half a second. */
+static uint32_t evaluations_of(const struct search *search)
+{
+	uint32_t asked = search->jobs->model->options.search_evaluations;
+	size_t n = search->jobs->n > 0 ? search->jobs->n : 1;
+	size_t most = 500000 / n;
+
+	if (asked != PLAN_SEARCH_AUTO)
+		return asked;
+	return (uint32_t)(most > 2000 ? 2000 : most);
+}
+
 static void improve(struct search *search)
 {
+	uint32_t evaluations = evaluations_of(search);
 	uint32_t done;
 
 	list_by_link(search);
 	search->path = xcalloc(PATH_MAX_STEPS, sizeof *search->path);
-	for (done = 0; done < search->jobs->model->options.search_evaluations && !is_done(search); done++) {
+	for (done = 0; done < evaluations && !is_done(search); done++) {
 		memcpy(search->trial_order, search->order, search->jobs->n * sizeof *search->order);
 		if (draw(&search->state) % 8 != 0 ? change_critical(search) : change_any(search))
 			evaluate(search, CHOICE_BY_ORDER);

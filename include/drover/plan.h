@@ -123,6 +123,9 @@ struct plan {
 
 void plan_free(struct plan *plan);
 
+/* As many evaluations as a person waits for: fewer the more moves there are, the same for the same moves. */
+#define PLAN_SEARCH_AUTO UINT32_MAX
+
 /* What the planner assumes of the world; from configuration and measurement. */
 struct plan_options {
 	uint64_t default_link_rate_bytes_per_s; /* for links of unknown rate; default 125000000 (1 Gbit/s) */
@@ -134,7 +137,7 @@ struct plan_options {
 	uint32_t max_migrations;      /* 0 = auto: by bandwidth */
 	uint32_t prestage;            /* moves set up behind the head on a link; default 2 */
 	uint32_t memory_overhead_milli; /* QEMU's own memory over guest memory; default 1050 */
-	uint32_t search_evaluations;  /* bound of the search over orders; 0 = first plan only */
+	uint32_t search_evaluations;  /* bound of the search over orders; 0 = first plan only, or PLAN_SEARCH_AUTO */
 	uint64_t seed;
 	uint32_t range_milli;         /* half-width of ETA ranges when nothing was learned; default 200 */
 	/* Learned: rate of a host pair; borrowed array, may be empty. */

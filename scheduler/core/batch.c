@@ -222,6 +222,7 @@ void batch_start(struct engine *engine, const struct event *event, struct action
 	actions->batch = engine->batches[at].record.id;
 	engine_audit(engine, &engine->batches[at], NULL, "", "running", "%s: %zu moves, %zu blocked",
 		engine->batches[at].record.title, plan->n_moves, plan->n_blocked);
+	measure_begin(engine, &engine->batches[at]);
 	end_batch_if_over(engine, &engine->batches[at]);
 	engine->must_admit = true;
 }

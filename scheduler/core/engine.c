@@ -130,9 +130,10 @@ static void handle_reply(struct engine *engine, struct hv_reply *reply)
 {
 	uint32_t sequence;
 	struct move *move = engine_move_of_tag(engine, reply->tag, &sequence);
-
 	uint32_t slot = reply->kind;
 
+	if (move == NULL && reply->kind == HV_PROBE)
+		measure_reply(engine, reply);
 	/* A reply that is not the one waited for (late, doubled, given up on) says nothing. */
 	if (move != NULL && reply->kind == HV_WHERE && move->pending[SLOT_WHERE_TARGET] == sequence)
 		slot = SLOT_WHERE_TARGET;

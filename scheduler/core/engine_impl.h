@@ -209,6 +209,9 @@ const struct request *move_request_of(const struct engine *engine, const struct 
 void batch_start(struct engine *engine, const struct event *event, struct actions *actions);
 void batch_command(struct engine *engine, const struct event *event, struct actions *actions);
 void batch_move_ended(struct engine *engine, struct move *move);
+/* measure.c */
+void measure_begin(struct engine *engine, const struct batch *batch);
+void measure_reply(struct engine *engine, const struct hv_reply *reply);
 /* restore.c */
 void restore_image(struct engine *engine, const struct event *event);
 
