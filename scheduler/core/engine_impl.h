@@ -38,6 +38,7 @@ struct reconcile {
 	uint32_t same_verdicts;     /* in a row: some verdicts need to be seen twice */
 	uint32_t last_verdict;
 	int64_t since_ms;
+	bool was_migrating;         /* the source, while the target waited for its resume */
 	bool must_settle;           /* a request of an earlier life may still be on its way */
 };
 

@@ -124,6 +124,9 @@ static enum seen seen_of(const struct move *move, enum side side)
 		/* In VERIFYING the source was ended on purpose: by its migration, or by us behind it. */
 		if (side == SIDE_SOURCE && move->record.state == MOVE_VERIFYING)
 			return SEEN_MIGRATED;
+		/* What is left of a copy that must not run is no guest. */
+		if (side == SIDE_TARGET && move->is_handover_void)
+			return SEEN_ABSENT;
 		return where->shutoff_by_migration ? SEEN_MIGRATED : SEEN_SHUTOFF;
 	case HV_RUNNING:
 		if (where->postcopy)
@@ -385,6 +388,17 @@ static bool must_be_seen_twice(enum verdict_kind verdict)
 		verdict == VERDICT_GUEST_GONE;
 }
 
+/* Has the source run on since? That it runs is proof; that it runs and migrates may be an answer from just before
+ * the hand-over, unless it is given again: then it is somebody else's migration. */
+static void watch_handover(struct move *move, enum seen source)
+{
+	bool migrates = source == SEEN_ACTIVE_OUT;
+
+	if (source == SEEN_ACTIVE || (migrates && move->reconcile.was_migrating))
+		move->is_handover_void = true;
+	move->reconcile.was_migrating = migrates;
+}
+
 static void judge(struct engine *engine, struct move *move)
 {
 	enum seen source = seen_of(move, SIDE_SOURCE), target = seen_of(move, SIDE_TARGET);
@@ -395,8 +409,8 @@ static void judge(struct engine *engine, struct move *move)
 			move->record.guest, row->text,
 			source == SEEN_SILENT ? "silent" : hv_presence_name(move->reconcile.sides[SIDE_SOURCE].where.presence),
 			target == SEEN_SILENT ? "silent" : hv_presence_name(move->reconcile.sides[SIDE_TARGET].where.presence));
-	if (source == SEEN_ACTIVE && target == SEEN_HANDOVER)
-		move->is_handover_void = true;
+	if (target == SEEN_HANDOVER)
+		watch_handover(move, source);
 	if (!must_be_seen_twice(row->verdict))
 		move->reconcile.last_verdict = row->verdict;
 	act(engine, move, row);

@@ -293,6 +293,36 @@ static void a_handover_is_never_resumed_once_its_source_has_run_on(void **state)
 	end(bench);
 }
 
+/* Somebody else migrates the source on while our paused copy waits. */
+static void a_handover_is_void_when_its_source_is_carried_off(void **state)
+{
+	struct bench *bench = unknown(true);
+
+	(void)state;
+	look_twice(bench, running_out(), by_user());
+	look_twice(bench, absent(), by_user());
+	assert_int_equal(n_asked(bench, HV_RESUME, "h2"), 0);
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h2"), 1);
+	reply_ok(bench, HV_DESTROY, "h2");
+	look_twice(bench, absent(), shut_off());
+	assert_failed(bench, ERR_GUEST_GONE);
+	assert_int_equal(n_asked(bench, HV_FINISH_SOURCE, "h1"), 0);
+	end(bench);
+}
+
+static void an_answer_from_just_before_the_handover_does_not_void_it(void **state)
+{
+	where_t source = running_out(), target = by_user();
+	struct bench *bench = unknown(true);
+
+	(void)state;
+	look(bench, &source, &target);
+	source = absent();
+	look(bench, &source, &target);
+	assert_int_equal(n_asked(bench, HV_RESUME, "h2"), 1);
+	end(bench);
+}
+
 static void a_copy_of_somebody_else_is_left_alone(void **state)
 {
 	struct bench *bench = unknown(false);
@@ -647,6 +677,8 @@ int main(void)
 		cmocka_unit_test(an_orphaned_copy_gets_a_minute_and_is_then_destroyed),
 		cmocka_unit_test(an_unwanted_handover_is_destroyed_after_two_looks),
 		cmocka_unit_test(a_handover_is_never_resumed_once_its_source_has_run_on),
+		cmocka_unit_test(a_handover_is_void_when_its_source_is_carried_off),
+		cmocka_unit_test(an_answer_from_just_before_the_handover_does_not_void_it),
 		cmocka_unit_test(a_copy_of_somebody_else_is_left_alone),
 		cmocka_unit_test(of_two_paused_copies_the_target_is_destroyed_after_a_minute),
 		cmocka_unit_test(an_unfinished_copy_does_not_outlive_its_source),
