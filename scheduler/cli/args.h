@@ -33,6 +33,12 @@ struct command {
 	command_fn *run;
 };
 
+struct exit_code_info {
+	enum exit_code code;
+	const char *meaning;
+};
+extern const struct exit_code_info cli_exit_codes[]; /* ends with meaning NULL */
+
 enum { WORDS_MAX = 1000000 };
 
 extern const struct command cli_commands[]; /* ends with name NULL */

@@ -36,3 +36,18 @@ const struct command cli_commands[] = {
 	{"help", "[COMMAND]", 0, 1, "", "this help", NULL, cmd_help},
 	{.name = NULL},
 };
+
+const struct exit_code_info cli_exit_codes[] = {
+	{EXIT_DONE, "done or nothing to do"},
+	{EXIT_FAILED, "failed"},
+	{EXIT_CHANGES, "plan --detailed-exitcode: something to do"},
+	{EXIT_SOME_LEFT, "some guests left"},
+	{EXIT_REFUSED, "refused"},
+	{EXIT_WINDOW, "time over"},
+	{EXIT_STALE, "stale plan"},
+	{EXIT_NO_DAEMON, "no drover runs"},
+	{EXIT_USAGE, "usage"},
+	{EXIT_CONFIG, "configuration"},
+	{EXIT_DETACHED, "interrupted"},
+	{.meaning = NULL},
+};

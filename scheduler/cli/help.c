@@ -30,8 +30,9 @@ static void help_all(void)
 	for (i = 0; cli_options[i].name != NULL; i++)
 		if (cli_options[i].is_for_all)
 			print_option(&cli_options[i]);
-	puts("\nexit codes: 0 done or nothing to do, 1 failed, 2 plan --detailed-exitcode: something to do, 3 some guests left,\n"
-	     "4 refused, 5 time over, 6 stale plan, 7 no drover runs, 64 usage, 78 configuration, 130 interrupted");
+	puts("\nexit codes:");
+	for (i = 0; cli_exit_codes[i].meaning != NULL; i++)
+		printf("  %3d  %s\n", (int)cli_exit_codes[i].code, cli_exit_codes[i].meaning);
 }
 
 static void help_one(const struct command *command)
