@@ -228,7 +228,11 @@ void sim_do_suspend(struct sim *sim, struct sim_op *op)
 	}
 	if (copy->presence != HV_RUNNING)
 		return;
-	if (copy == sim_guest_main_copy(sim, copy->guest))
+	/* The other of two may have died while the request was on its way; whether it runs on is then for the manager to say. */
+	if (copy == sim_guest_main_copy(sim, copy->guest) && sim->guests[copy->guest].was_twice_us != 0 &&
+		sim->now_us - sim->guests[copy->guest].was_twice_us <= US_PER_S)
+		sim->guests[copy->guest].is_ended = true;
+	else if (copy == sim_guest_main_copy(sim, copy->guest))
 		sim_breach(sim, "guest %s is suspended on %s, where it runs", sim_guest_name(sim, copy->guest), sim_host_name(sim, op->host));
 	sim_copy_set(sim, copy, HV_PAUSED, HV_PAUSE_USER);
 	sim_note_send(sim, HV_NOTE_GUEST_SUSPENDED, op->host, copy->guest, 0, NULL);

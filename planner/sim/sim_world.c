@@ -327,6 +327,7 @@ void sim_guest_verify(struct sim *sim, uint32_t guest)
 	if (running <= 1 && g->may_run_twice) {
 		struct sim_copy *main_copy = sim_guest_main_copy(sim, guest);
 
+		g->was_twice_us = sim->now_us;
 		if (main_copy != NULL && main_copy == first)
 			g->may_run_twice = false;
 	}

@@ -77,6 +77,7 @@ struct sim_guest {
 	struct sim_migration *migration;
 	bool was_running, was_paused; /* at the beginning */
 	bool is_ended;           /* by a fault */
+	int64_t was_twice_us;    /* when it last ran twice; 0 = never */
 	bool was_strangers;      /* somebody else has migrated it */
 	bool may_run_twice;      /* libvirt itself let it; until one copy is gone */
 	int64_t dark_since_us;   /* no copy runs since; -1 = one does */

@@ -235,6 +235,7 @@ static void split_brain(struct engine *engine, struct move *move, const char *te
 	}
 	if (move->record.state == MOVE_UNKNOWN)
 		move_set_state(engine, move, MOVE_VERIFYING, "%s", text);
+	move->is_source_suspended = true;
 	repair(engine, move, move->fix_tries % 2 == 0 ? HV_SUSPEND : HV_DESTROY, SIDE_SOURCE, text);
 }
 
@@ -290,6 +291,16 @@ static void not_moved(struct engine *engine, struct move *move)
 	if (move->reconcile.must_settle && !is_settled(engine, move, VERDICT_NOT_MOVED))
 		return;
 	move->reconcile.must_settle = false;
+	/* Of two running copies the other one has died since: ours to undo is that this one stands still, unless the other
+	 * may have run last. */
+	if (move->is_source_suspended && move->reconcile.sides[SIDE_SOURCE].where.presence == HV_PAUSED) {
+		if (move->reconcile.sides[SIDE_TARGET].where.presence == HV_SHUTOFF) {
+			doubtful(engine, move, "was suspended on the source because it ran on both hosts, and is shut off on the target since");
+			return;
+		}
+		repair(engine, move, HV_RESUME, SIDE_SOURCE, "was suspended by us and is the only one left");
+		return;
+	}
 	if (move->record.state == MOVE_VERIFYING) {
 		error_set(&move->failure, ERR_VERIFY_FAILED, "guest %s was said to have moved, but runs on %s",
 			move->record.guest, move->record.source);

@@ -387,6 +387,20 @@ static void of_two_running_copies_the_source_is_suspended_and_destroyed(void **s
 	end(bench);
 }
 
+static void a_source_that_we_suspended_runs_on_when_the_other_copy_dies(void **state)
+{
+	where_t source = running(), target = running();
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look(bench, &source, &target);
+	reply_ok(bench, HV_SUSPEND, "h1");
+	look_twice(bench, by_user(), absent());
+	assert_int_equal(n_asked(bench, HV_RESUME, "h1"), 1);
+	assert_int_equal(n_asked(bench, HV_DESTROY, "h1"), 0);
+	end(bench);
+}
+
 static void a_second_running_copy_that_is_not_ours_is_nobodys_to_end(void **state)
 {
 	where_t source = running(), target = running();
@@ -683,6 +697,7 @@ int main(void)
 		cmocka_unit_test(of_two_paused_copies_the_target_is_destroyed_after_a_minute),
 		cmocka_unit_test(an_unfinished_copy_does_not_outlive_its_source),
 		cmocka_unit_test(of_two_running_copies_the_source_is_suspended_and_destroyed),
+		cmocka_unit_test(a_source_that_we_suspended_runs_on_when_the_other_copy_dies),
 		cmocka_unit_test(a_second_running_copy_that_is_not_ours_is_nobodys_to_end),
 		cmocka_unit_test(a_stale_source_is_destroyed_after_two_looks),
 		cmocka_unit_test(a_handover_ends_its_source_before_it_resumes_the_target),
