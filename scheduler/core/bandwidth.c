@@ -143,35 +143,40 @@ int64_t bandwidth_left_ms(const struct move *move)
 	return (int64_t)(remaining / ((rate - dirty) / 1000 + 1));
 }
 
-static void add_to_links(struct engine *engine, const struct move *move, int64_t ms)
+static void add_to_links(struct engine *engine, const struct move *move, int64_t ms, bool is_setup)
 {
 	size_t i;
 
 	for (i = 0; i < LINKS_OF_MOVE; i++) {
 		struct link *link = move->links[i] != INDEX_NONE ? &engine->links[move->links[i]] : NULL;
 
-		if (link != NULL)
-			link->backlog_ms = ms == TIME_NEVER || link->backlog_ms == TIME_NEVER ? TIME_NEVER : link->backlog_ms + ms;
+		if (link == NULL)
+			continue;
+		link->n_setup += is_setup;
+		link->backlog_ms = ms == TIME_NEVER || link->backlog_ms == TIME_NEVER ? TIME_NEVER : link->backlog_ms + ms;
 	}
 }
 
 void bandwidth_add_backlog(struct engine *engine, const struct move *move)
 {
-	add_to_links(engine, move, move->record.planned_duration_ms);
+	add_to_links(engine, move, move->record.planned_duration_ms, true);
 }
 
 void bandwidth_backlogs(struct engine *engine)
 {
 	size_t i;
 
-	for (i = 0; i < engine->n_links; i++)
+	for (i = 0; i < engine->n_links; i++) {
 		engine->links[i].backlog_ms = 0;
+		engine->links[i].n_setup = 0;
+	}
 	for (i = 0; i < engine->n_active; i++) {
 		struct move *move = &engine->moves[engine->active[i]];
 		bool is_head = move_state_is_on_wire(move->record.state) && move->granted_bytes_per_s == 0;
 
 		if (!move->is_link_released)
-			add_to_links(engine, move, is_head ? bandwidth_left_ms(move) : move->record.planned_duration_ms);
+			add_to_links(engine, move, is_head ? bandwidth_left_ms(move) : move->record.planned_duration_ms,
+				move->progress_bytes == 0);
 	}
 }
 
@@ -185,6 +190,9 @@ bool bandwidth_is_due(const struct engine *engine, const struct link *link, cons
 
 	if (link->n_active == 0 || link->backlog_ms <= bandwidth_lead_ms(engine))
 		return true;
+	/* Starting several QEMUs at once makes the first of them late. */
+	if (link->n_setup > 0)
+		return false;
 	if (link->backlog_ms == TIME_NEVER)
 		return dirty == 0;
 	return dirty * (uint64_t)link->backlog_ms / 1000 <= memory / 50;

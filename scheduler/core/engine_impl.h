@@ -129,6 +129,7 @@ struct link {
 	uint32_t n_active;               /* admitted and not released */
 	uint32_t n_heads;                /* at full rate at the last grant */
 	int64_t backlog_ms;              /* until what is under way on it will have left it */
+	uint32_t n_setup;                /* of its active moves: no byte has flowed yet */
 };
 
 struct host_load {

@@ -92,6 +92,7 @@ void run_begin(struct engine *engine, struct move *move)
 	move->is_interrupted = false;
 	move->record.attempts++;
 	move->begun_ms = engine->now_ms;
+	move->progress_bytes = 0;
 	move->is_closing = false;
 	if (move->record.started_wall_ms == 0)
 		move->record.started_wall_ms = engine->wall_ms;
@@ -292,6 +293,7 @@ static void note_closing(struct engine *engine, struct move *move)
 
 		engine->setup_ms = engine->setup_ms == 0 ? setup_ms : (3 * engine->setup_ms + setup_ms) / 4;
 		move->begun_ms = 0;
+		engine->must_admit = true;
 	}
 }
 
