@@ -44,10 +44,16 @@ static uint64_t telling_rate(const struct engine *engine, const struct move *mov
 	return is_staged ? 0 : move->rate_bytes_per_s;
 }
 
+/* At which the rest of a move will flow once it is its turn: its own rate when that has settled, what
+ * one copy carried on its links before, or what the plan assumed. */
 static uint64_t rate_for(const struct engine *engine, const struct move *move)
 {
-	uint64_t rate = telling_rate(engine, move);
+	uint64_t rate = move->steady_samples > 2 ? telling_rate(engine, move) : 0;
+	size_t i;
 
+	for (i = 0; rate == 0 && i < LINKS_OF_MOVE; i++)
+		if (move->links[i] != INDEX_NONE)
+			rate = engine->links[move->links[i]].single_bytes_per_s;
 	if (rate == 0)
 		rate = move->record.planned_rate_bytes_per_s;
 	return rate != 0 ? rate : 1;
