@@ -17,6 +17,9 @@ enum {
 	BATCH_LINE_S = 5, /* of real time, also when a simulated clock runs faster */
 	LINES_MAX = 16,    /* of active moves; more scroll the terminal away */
 	WIDTH_DEFAULT = 100,
+	GUEST_COLUMNS = 16,
+	WAY_COLUMNS = 17,
+	FIGURES_COLUMNS = 67,
 	STATE_BYTES = 24,
 };
 
@@ -88,40 +91,68 @@ static void eta_text(const json_t *object, char *ret, size_t size)
 
 /* ---- terminal ---- */
 
+/* Bytes of the text that fit n columns, no character cut in two. */
+static int fitting(const char *text, size_t n)
+{
+	size_t length = strlen(text);
+
+	if (length <= n)
+		return (int)length;
+	while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	return (int)n;
+}
+
 static void draw_line(struct progress *progress, const char *line)
 {
-	fprintf(stderr, "%.*s\n", progress->width, line);
+	fprintf(stderr, "%.*s\n", fitting(line, (size_t)progress->width), line);
 	progress->n_lines++;
 }
 
+/* While it copies, the phase says more than the state. */
+static const char *stage_of(const json_t *move)
+{
+	const char *state = doc_text(move, "state");
+
+	return strncmp(state, "copying_", 8) == 0 ? state + 8 : state;
+}
+
+/* The figures are always seen; the way, and then the end of a long name, give way to them. */
 static void draw_move(struct progress *progress, const json_t *move)
 {
 	uint64_t total = (uint64_t)doc_number(move, "total_bytes"), left = (uint64_t)doc_number(move, "remaining_bytes");
 	uint64_t granted = (uint64_t)doc_number(move, "granted_bytes_per_second");
-	char line[512], way[128], eta[128];
-	int percent = total > 0 && left <= total ? (int)((total - left) * 100 / total) : 0;
+	int percent = total > 0 && left <= total ? (int)((total - left) * 100 / total) : 0, room;
+	const char *guest = doc_text(move, "guest");
+	char line[640], way[128], figures[300], share[72] = "";
 
+	if (granted > 0)
+		snprintf(share, sizeof share, "of %s", human_rate(granted).text);
+	snprintf(figures, sizeof figures, "%-10s %3d%% %11s %-14s %10s left, %s", stage_of(move), percent,
+		human_rate((uint64_t)doc_number(move, "rate_bytes_per_second")).text, share, human_bytes(left).text,
+		human_duration(doc_ms(move, "eta_seconds")).text);
 	snprintf(way, sizeof way, "%s > %s", doc_text(move, "source"), doc_text(move, "target"));
-	eta_text(move, eta, sizeof eta);
-	snprintf(line, sizeof line, "  %-16s %-14s %-14s %3d %%  %10s left  %12s%s%s  ETA %s", doc_text(move, "guest"), way,
-		doc_text(move, "state"), percent, human_bytes(left).text,
-		human_rate((uint64_t)doc_number(move, "rate_bytes_per_second")).text, granted > 0 ? " of " : "",
-		granted > 0 ? human_rate(granted).text : "", eta);
+	room = progress->width - FIGURES_COLUMNS - 3;
+	if (room >= GUEST_COLUMNS + WAY_COLUMNS)
+		snprintf(line, sizeof line, "  %-*.*s %-*s %s", GUEST_COLUMNS, fitting(guest, (size_t)(room - WAY_COLUMNS)), guest,
+			WAY_COLUMNS, way, figures);
+	else
+		snprintf(line, sizeof line, "  %-*.*s %s", room > 8 ? room : 8, fitting(guest, room > 8 ? (size_t)room : 8), guest, figures);
 	draw_line(progress, line);
 }
 
 static void batch_line(const json_t *batch, char *ret, size_t size)
 {
+	const char *state = doc_text(batch, "state");
+	bool runs = strcmp(state, "running") == 0;
 	char eta[128];
 
 	eta_text(batch, eta, sizeof eta);
-	snprintf(ret, size, "batch %lld (%s): %lld of %lld done, %lld moving, %lld waiting%s%s%s, ETA %s",
-		(long long)doc_number(batch, "id"), doc_text(batch, "title"),
-		(long long)doc_number(batch, "moves_done"), (long long)doc_number(batch, "moves_total"),
-		(long long)doc_number(batch, "moves_active"), (long long)doc_number(batch, "moves_waiting"),
-		doc_number(batch, "moves_failed") > 0 ? ", some failed" : "",
-		strcmp(doc_text(batch, "state"), "running") != 0 ? ", " : "",
-		strcmp(doc_text(batch, "state"), "running") != 0 ? doc_text(batch, "state") : "", eta);
+	snprintf(ret, size, "batch %lld: %lld of %lld done, %lld moving, %lld waiting%s%s%s, ETA %s (%s)",
+		(long long)doc_number(batch, "id"), (long long)doc_number(batch, "moves_done"),
+		(long long)doc_number(batch, "moves_total"), (long long)doc_number(batch, "moves_active"),
+		(long long)doc_number(batch, "moves_waiting"), doc_number(batch, "moves_failed") > 0 ? ", some failed" : "",
+		runs ? "" : ", ", runs ? "" : state, eta, doc_text(batch, "title"));
 }
 
 /* The first of those that wait tells why nothing else starts. */
