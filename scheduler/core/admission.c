@@ -98,6 +98,8 @@ static bool links_free(const struct engine *engine, const struct move *move, str
 	};
 	size_t i;
 
+	if (!engine->options.throttle)
+		return true; /* then only the configured numbers bind */
 	for (i = 0; i < LINKS_OF_MOVE; i++) {
 		const struct link *link;
 		char name[300];
