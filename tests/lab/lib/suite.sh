@@ -59,6 +59,7 @@ wait_drover() { # SECONDS: sets exit_code
         sleep 0.1
     done
     exit_code=0
+    # shellcheck disable=SC2034 # read by the scripts that source this
     wait "$drover_pid" || exit_code=$?
     drover_pid=
 }
