@@ -1,10 +1,10 @@
 /* Connections of a host and the threads that use them.
  *
- * The keeper owns opening and closing. Both connections of a host are one unit: when either is
- * lost, both are opened anew, because the usual cause is a libvirtd that restarted or a cut
+ * The keeper owns opening and closing. All connections of a host are one unit: when any is
+ * lost, all are opened anew, because the usual cause is a libvirtd that restarted or a cut
  * network, and because events were lost then, so that HOST_UP must mean "ask everything again".
- * Workers only borrow a connection (with a reference of its own), hence a call on a dying one
- * fails in peace.
+ * Workers borrow a connection, each for itself; one that is borrowed when the keeper lets go of all is closed
+ * by its borrower, hence a call on a dying one fails in peace.
  *
  *   CONNECTING --opened--> UP --close callback--> DOWN --back-off--> (tries again) --> UP
  *        +-----failed------------------------------^
@@ -60,29 +60,39 @@ bool lv_event_thread_start(struct error *err)
 
 static void release(void *arg)
 {
-	struct lv_conn *slot = arg;
+	struct lv_host *host = arg;
 
-	lv_unref(slot->host->lv);
+	lv_unref(host->lv);
+}
+
+static struct lv_link *find_link(struct lv_host *host, virConnectPtr conn)
+{
+	struct lv_link *link = host->links;
+
+	while (link && link->conn != conn)
+		link = link->next;
+	return link;
 }
 
 static void on_close(virConnectPtr conn, int reason, void *arg)
 {
-	struct lv_conn *slot = arg;
-	struct lv *lv = slot->host->lv;
+	struct lv_host *host = arg;
+	struct lv *lv = host->lv;
 
 	if (reason == VIR_CONNECT_CLOSE_REASON_CLIENT)
 		return;
 	pthread_mutex_lock(&lv->mutex);
-	if (slot->conn == conn) {
-		slot->lost = true;
-		pthread_cond_broadcast(&slot->host->cond);
+	struct lv_link *link = find_link(host, conn);
+	if (link) {
+		link->lost = true;
+		pthread_cond_broadcast(&host->cond);
 	}
 	pthread_mutex_unlock(&lv->mutex);
 }
 
 static int on_lifecycle(virConnectPtr conn, virDomainPtr domain, int event, int detail, void *arg)
 {
-	struct lv_host *host = ((struct lv_conn *)arg)->host;
+	struct lv_host *host = arg;
 
 	(void)conn;
 	if (event == VIR_DOMAIN_EVENT_SUSPENDED && detail == VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED)
@@ -98,7 +108,7 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr domain, int event, int 
 
 static void on_round(virConnectPtr conn, virDomainPtr domain, int round, void *arg)
 {
-	struct lv_host *host = ((struct lv_conn *)arg)->host;
+	struct lv_host *host = arg;
 
 	(void)conn;
 	lv_note(host->lv, HV_NOTE_ROUND, host, domain, round > 0 ? (uint32_t)round : 0, NULL);
@@ -131,80 +141,112 @@ static void hold(struct lv *lv)
 	pthread_mutex_unlock(&lv->mutex);
 }
 
-static bool watch_event(virConnectPtr conn, struct lv_conn *slot, int id, virConnectDomainEventGenericCallback callback)
+static bool watch_event(struct lv_host *host, struct lv_link *link, int id, virConnectDomainEventGenericCallback callback)
 {
-	hold(slot->host->lv);
-	if (virConnectDomainEventRegisterAny(conn, NULL, id, callback, slot, release) >= 0)
-		return true;
-	lv_unref(slot->host->lv);
-	return false;
+	hold(host->lv);
+	int event = virConnectDomainEventRegisterAny(link->conn, NULL, id, callback, host, release);
+
+	if (event < 0) {
+		lv_unref(host->lv);
+		return false;
+	}
+	link->events[link->n_events++] = event;
+	return true;
 }
 
-/* Opens one lane and its callbacks. The pointer is published before the close callback is set, so that a
- * loss in between is not missed. */
-static virConnectPtr open_lane(struct lv_host *host, enum lv_lane lane, struct error *err)
+/* Opens one connection and its callbacks. It is listed before the close callback is set, so that a loss in between is
+ * not missed; nobody takes it until all are open. */
+static bool open_link(struct lv_host *host, enum lv_lane lane, bool has_events, struct error *err)
 {
-	struct lv_conn *slot = &host->conns[lane];
 	virConnectPtr conn = lv_open(host, err);
 
 	if (!conn)
-		return NULL;
+		return false;
+	struct lv_link *link = xcalloc(1, sizeof *link);
+
+	link->conn = conn;
+	link->lane = lane;
 	pthread_mutex_lock(&host->lv->mutex);
-	slot->conn = conn;
-	slot->lost = false;
+	link->next = host->links;
+	host->links = link;
 	pthread_mutex_unlock(&host->lv->mutex);
 	hold(host->lv);
-	if (virConnectRegisterCloseCallback(conn, on_close, slot, release) < 0)
+	if (virConnectRegisterCloseCallback(conn, on_close, host, release) < 0)
 		lv_unref(host->lv);
-	if (lane != LV_GENERAL)
-		return conn;
 	/* Events only speed things up; a driver without one kind is polled. */
-	if (!watch_event(conn, slot, VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle)) ||
-	    !watch_event(conn, slot, VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION, VIR_DOMAIN_EVENT_CALLBACK(on_round)))
+	if (has_events &&
+	    (!watch_event(host, link, VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle)) ||
+	     !watch_event(host, link, VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION, VIR_DOMAIN_EVENT_CALLBACK(on_round))))
 		virResetLastError();
-	return conn;
+	return true;
 }
 
-/* Takes both connections out of use and closes them. */
-static void close_lanes(struct lv_host *host, const struct error *why)
+/* Of a link that is in no list any more and that nobody else uses. Every callback holds the connection. */
+static void close_link(struct lv_link *link)
 {
-	virConnectPtr old[LV_LANES];
+	for (unsigned i = 0; i < link->n_events; i++)
+		virConnectDomainEventDeregisterAny(link->conn, link->events[i]);
+	virConnectUnregisterCloseCallback(link->conn, on_close);
+	virConnectClose(link->conn);
+	virResetLastError();
+	free(link);
+}
+
+/* Takes all connections out of use and closes those that nobody has borrowed. */
+static void close_links(struct lv_host *host, const struct error *why)
+{
+	struct lv_link *idle = NULL;
 
 	pthread_mutex_lock(&host->lv->mutex);
-	for (int lane = 0; lane < LV_LANES; lane++) {
-		old[lane] = host->conns[lane].conn;
-		host->conns[lane].conn = NULL;
-		host->conns[lane].state = LV_DOWN;
-		host->conns[lane].lost = false;
-		host->conns[lane].calls = 0;
+	for (struct lv_link **at = &host->links; *at;) {
+		struct lv_link *link = *at;
+
+		link->is_retired = true;
+		if (link->is_taken) {
+			at = &link->next;
+			continue;
+		}
+		*at = link->next;
+		link->next = idle;
+		idle = link;
 	}
+	host->state = LV_DOWN;
 	host->down = *why;
 	pthread_cond_broadcast(&host->cond);
 	pthread_mutex_unlock(&host->lv->mutex);
-	for (int lane = 0; lane < LV_LANES; lane++) {
-		if (!old[lane])
-			continue;
-		virConnectUnregisterCloseCallback(old[lane], on_close);
-		virConnectClose(old[lane]);
+	while (idle) {
+		struct lv_link *link = idle;
+
+		idle = link->next;
+		close_link(link);
 	}
 }
 
-static bool open_lanes(struct lv_host *host)
+static bool open_links(struct lv_host *host)
 {
+	static const unsigned wanted[LV_LANES] = { [LV_GENERAL] = LV_GENERAL_CONNECTIONS, [LV_CONTROL] = LV_CONTROL_CONNECTIONS };
 	struct error err = { 0 };
 
 	for (int lane = 0; lane < LV_LANES; lane++)
-		if (!open_lane(host, (enum lv_lane)lane, &err)) {
-			error_wrap(&err, "host %s", host->name);
-			close_lanes(host, &err);
-			return false;
-		}
+		for (unsigned i = 0; i < wanted[lane]; i++)
+			if (!open_link(host, (enum lv_lane)lane, lane == LV_GENERAL && i == 0, &err)) {
+				error_wrap(&err, "host %s", host->name);
+				close_links(host, &err);
+				return false;
+			}
 	pthread_mutex_lock(&host->lv->mutex);
-	for (int lane = 0; lane < LV_LANES; lane++)
-		host->conns[lane].state = LV_UP;
+	host->state = LV_UP;
 	pthread_cond_broadcast(&host->cond);
 	pthread_mutex_unlock(&host->lv->mutex);
 	return true;
+}
+
+static bool is_any_lost(const struct lv_host *host)
+{
+	for (const struct lv_link *link = host->links; link; link = link->next)
+		if (link->lost && !link->is_retired)
+			return true;
+	return false;
 }
 
 /* Waits while the host is well; false = stop. */
@@ -213,7 +255,7 @@ static bool wait_for_loss(struct lv_host *host)
 	struct lv *lv = host->lv;
 
 	pthread_mutex_lock(&lv->mutex);
-	while (!lv->stopping && !host->conns[LV_GENERAL].lost && !host->conns[LV_CONTROL].lost)
+	while (!lv->stopping && !is_any_lost(host))
 		pthread_cond_wait(&host->cond, &lv->mutex);
 	bool goes_on = !lv->stopping;
 	pthread_mutex_unlock(&lv->mutex);
@@ -241,13 +283,13 @@ static void *keeper(void *arg)
 	struct error err = { 0 };
 
 	for (bool goes_on = true; goes_on;) {
-		if (open_lanes(host)) {
+		if (open_links(host)) {
 			lv_note(host->lv, HV_NOTE_HOST_UP, host, NULL, 0, NULL);
 			delay_ms = LV_RETRY_FIRST_MS;
 			is_told = false;
 			goes_on = wait_for_loss(host);
 			error_set(&err, ERR_HOST_UNREACHABLE, "host %s: the connection to %s was lost", host->name, host->uri);
-			close_lanes(host, &err);
+			close_links(host, &err);
 			if (!goes_on)
 				break;
 		}
@@ -268,47 +310,60 @@ static void *keeper(void *arg)
 
 /* --- borrowing --- */
 
+static struct lv_link *free_link(struct lv_host *host, enum lv_lane lane)
+{
+	struct lv_link *link = host->links;
+
+	while (link && (link->lane != lane || link->is_taken || link->is_retired))
+		link = link->next;
+	return link;
+}
+
 virConnectPtr lv_take(struct lv_host *host, enum lv_lane lane, struct error *err)
 {
 	struct lv *lv = host->lv;
-	struct lv_conn *slot = &host->conns[lane];
 	int64_t deadline = lv_now_ms() + LV_CONNECT_WAIT_MS;
+	struct lv_link *link = NULL;
 	virConnectPtr conn = NULL;
 
 	pthread_mutex_lock(&lv->mutex);
 	while (!lv->stopping && lv_now_ms() < deadline &&
-	       (slot->state == LV_CONNECTING || (slot->state == LV_UP && slot->calls >= LV_CALLS_PER_CONNECTION)))
+	       (host->state == LV_CONNECTING || (host->state == LV_UP && !(link = free_link(host, lane)))))
 		lv_wait_until(lv, &host->cond, deadline);
-	if (slot->state == LV_UP && slot->calls < LV_CALLS_PER_CONNECTION && !lv->stopping) {
-		conn = slot->conn;
-		virConnectRef(conn);
-		slot->calls++;
-	} else if (slot->state == LV_DOWN) {
+	if (host->state == LV_UP && link && !lv->stopping) {
+		link->is_taken = true;
+		conn = link->conn;
+	} else if (host->state == LV_DOWN) {
 		*err = host->down;
-	} else if (slot->state == LV_CONNECTING) {
+	} else if (host->state == LV_CONNECTING) {
 		error_set(err, ERR_HOST_UNREACHABLE, "host %s: no connection to %s after %d s", host->name, host->uri,
 			  LV_CONNECT_WAIT_MS / 1000);
 	} else {
-		error_set(err, ERR_TIMEOUT, "host %s: %d calls are in progress and none ended within %d s", host->name,
-			  LV_CALLS_PER_CONNECTION, LV_CONNECT_WAIT_MS / 1000);
+		error_set(err, ERR_TIMEOUT, "host %s: all connections are in use and none got free within %d s", host->name,
+			  LV_CONNECT_WAIT_MS / 1000);
 	}
 	pthread_mutex_unlock(&lv->mutex);
 	return conn;
 }
 
-void lv_give(struct lv_host *host, enum lv_lane lane, virConnectPtr conn)
+void lv_give(struct lv_host *host, virConnectPtr conn)
 {
-	struct lv_conn *slot = &host->conns[lane];
+	struct lv_link **at = &host->links;
 
 	pthread_mutex_lock(&host->lv->mutex);
-	/* After a reconnect the count is that of the new connection. */
-	if (slot->conn == conn) {
-		assert(slot->calls > 0);
-		slot->calls--;
+	while (*at && (*at)->conn != conn)
+		at = &(*at)->next;
+	struct lv_link *link = *at;
+	assert(link && link->is_taken);
+	link->is_taken = false;
+	bool is_last = link->is_retired;
+	if (is_last)
+		*at = link->next;
+	else
 		pthread_cond_broadcast(&host->cond);
-	}
 	pthread_mutex_unlock(&host->lv->mutex);
-	virConnectClose(conn);
+	if (is_last)
+		close_link(link);
 }
 
 /* --- workers --- */
@@ -350,7 +405,7 @@ static void *worker(struct lv_host *host, enum lv_lane lane)
 
 		if (conn) {
 			lv_execute(host, lane, conn, work->request);
-			lv_give(host, lane, conn);
+			lv_give(host, conn);
 		} else {
 			lv_reply(host->lv, &reply);
 		}

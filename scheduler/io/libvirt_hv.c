@@ -194,7 +194,7 @@ static bool execute_pair(struct lv_host *host, virConnectPtr conn, const struct 
 		err->code = ERR_HOST_UNREACHABLE;
 		reply->outcome_unknown = has_effects(request->kind);
 	}
-	lv_give(target, LV_GENERAL, other);
+	lv_give(target, other);
 	return ok;
 }
 
@@ -338,10 +338,8 @@ static void add_host(struct lv *lv, const struct libvirt_host *given)
 	host->name = xstrdup(given->name);
 	host->uri = xstrdup(given->uri);
 	host->peer_uri = xstrdup(given->peer_uri ? given->peer_uri : given->uri);
-	for (int lane = 0; lane < LV_LANES; lane++) {
-		host->conns[lane].host = host;
+	for (int lane = 0; lane < LV_LANES; lane++)
 		host->last[lane] = &host->first[lane];
-	}
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&host->cond, &attributes);

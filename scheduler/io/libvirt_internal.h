@@ -29,8 +29,10 @@
 
 enum {
 	LV_WORKERS_PER_LANE = 2,
-	/* libvirtd stops reading a connection at 5 calls in flight and then drops it for want of keepalives. */
-	LV_CALLS_PER_CONNECTION = 3,
+	/* One for each worker, and one for those who need a second host while they hold the first. */
+	LV_GENERAL_CONNECTIONS = 3,
+	LV_CONTROL_CONNECTIONS = 2,
+	LV_EVENTS_MAX = 2,
 	/* A libvirtd serves 20 calls at once by default; far above it nothing moves. */
 	LV_MIGRATIONS_PER_HOST = 64,
 	LV_KEEPALIVE_INTERVAL_S = 3,
@@ -46,12 +48,17 @@ enum lv_lane { LV_GENERAL, LV_CONTROL, LV_LANES };
 
 enum lv_conn_state { LV_CONNECTING, LV_UP, LV_DOWN };
 
-struct lv_conn {
-	struct lv_host *host;
-	virConnectPtr conn; /* usable while state is UP */
-	enum lv_conn_state state;
-	unsigned calls; /* in flight, at most LV_CALLS_PER_CONNECTION */
-	bool lost;      /* said by the close callback; the keeper acts on it */
+/* A connection carries one call at a time, never more: libvirt before 10.4 leaves a poll of a finished call behind when a
+ * second thread woke the first, and whoever calls next runs into that thread's old stack (CVE-2024-4418). */
+struct lv_link {
+	virConnectPtr conn;
+	enum lv_lane lane;
+	int events[LV_EVENTS_MAX]; /* callbacks to take off, or the connection would never be freed */
+	unsigned n_events;
+	bool is_taken;
+	bool is_retired; /* taken out of use; closed by whoever has taken it */
+	bool lost;       /* said by the close callback; the keeper acts on it */
+	struct lv_link *next;
 };
 
 struct lv_work {
@@ -64,7 +71,8 @@ struct lv;
 struct lv_host {
 	struct lv *lv;
 	char *name, *uri, *peer_uri;
-	struct lv_conn conns[LV_LANES];
+	enum lv_conn_state state;
+	struct lv_link *links; /* those in use and the retired ones that are still taken */
 	struct lv_work *first[LV_LANES], **last[LV_LANES];
 	struct error down; /* why it is DOWN */
 	unsigned n_migrations;
@@ -132,9 +140,9 @@ bool lv_event_thread_start(struct error *err);
 bool lv_host_start(struct lv_host *host, struct error *err);
 void lv_host_clear(struct lv_host *host);
 void lv_enqueue(struct lv_host *host, enum lv_lane lane, const struct hv_request *request);
-/* A connection for one call at a time, waited for; give it back. NULL with err set. */
+/* A connection that nobody else uses meanwhile, waited for; give it back. NULL with err set. */
 virConnectPtr lv_take(struct lv_host *host, enum lv_lane lane, struct error *err);
-void lv_give(struct lv_host *host, enum lv_lane lane, virConnectPtr conn);
+void lv_give(struct lv_host *host, virConnectPtr conn);
 /* Opens another connection to the host, with keepalive. */
 virConnectPtr lv_open(const struct lv_host *host, struct error *err);
 

@@ -175,7 +175,7 @@ static void read_finished(const struct migration *migration, struct hv_stats *st
 	virTypedParamsFree(params, n);
 	lv_domain_unref(&domain);
 	virResetLastError();
-	lv_give(migration->target, LV_CONTROL, conn);
+	lv_give(migration->target, conn);
 }
 
 static void migration_free(struct migration *migration)
