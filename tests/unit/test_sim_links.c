@@ -7,7 +7,7 @@ static struct fixture *hosts(const uint64_t *rates, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		char name[16];
+		char name[32];
 
 		snprintf(name, sizeof name, "h%zu", i + 1);
 		fixture_host(f, name, rates[i]);
@@ -288,13 +288,13 @@ static void a_hundred_thousand_guests_load(void **state)
 
 	(void)state;
 	for (i = 0; i < 1000; i++) {
-		char name[16];
+		char name[32];
 
 		snprintf(name, sizeof name, "h%u", i);
 		fixture_host(f, name, 100 * MB)->memory_bytes = 1024 * GIB;
 	}
 	for (i = 0; i < 100000; i++) {
-		char name[16];
+		char name[32];
 
 		snprintf(name, sizeof name, "g%u", i);
 		fixture_disk(fixture_guest(f, name, i % 1000, GIB), GIB / 4);
@@ -353,13 +353,13 @@ static void eight_of_sixty_four_hosts_drain_with_two_hundred_moves_in_flight(voi
 
 	(void)state;
 	for (i = 0; i < 64; i++) {
-		char name[16];
+		char name[32];
 
 		snprintf(name, sizeof name, "h%u", i);
 		fixture_host(f, name, 1250 * MB)->memory_bytes = 1024 * GIB;
 	}
 	for (i = 0; i < 4000; i++) {
-		char name[16];
+		char name[32];
 		struct guest *guest;
 
 		snprintf(name, sizeof name, "g%u", i);
