@@ -195,7 +195,7 @@ bool bandwidth_is_due(const struct engine *engine, const struct link *link, cons
 		return false;
 	if (link->backlog_ms == TIME_NEVER)
 		return dirty == 0;
-	return dirty <= link->single_bytes_per_s / 16 || dirty * (uint64_t)link->backlog_ms / 1000 <= memory / 50;
+	return dirty * (uint64_t)link->backlog_ms / 1000 <= memory / 50;
 }
 
 const char *bandwidth_link_name(const struct engine *engine, uint32_t link, char *buffer, size_t size)
