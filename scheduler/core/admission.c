@@ -98,8 +98,6 @@ static bool links_free(const struct engine *engine, const struct move *move, str
 	};
 	size_t i;
 
-	if (!engine->options.throttle)
-		return true; /* then only the configured numbers bind */
 	for (i = 0; i < LINKS_OF_MOVE; i++) {
 		const struct link *link;
 		char name[300];
@@ -110,7 +108,7 @@ static bool links_free(const struct engine *engine, const struct move *move, str
 			continue;
 		link = &engine->links[move->links[i]];
 		wanted = bandwidth_wanted_moves(engine, link);
-		if (link->n_active < wanted && bandwidth_is_due(engine, link, move))
+		if (link->n_active < wanted && (!engine->options.throttle || bandwidth_is_due(engine, link, move)))
 			continue;
 		capacity = bandwidth_capacity(link);
 		bandwidth_link_name(engine, move->links[i], name, sizeof name);

@@ -56,7 +56,7 @@ static bool run(struct store_sqlite *self, struct row *row, struct error *err)
 
 static bool run_simple(struct store_sqlite *self, enum statement which, struct error *err)
 {
-	struct row row;
+	struct row row = {0};
 
 	return statement(self, which, &row, err) && run(self, &row, err);
 }
@@ -149,7 +149,7 @@ static bool add_audit(struct store_sqlite *self, const struct audit_record *reco
 
 static bool set_epoch(struct store_sqlite *self, uint64_t epoch, struct error *err)
 {
-	struct row row;
+	struct row row = {0};
 
 	if (!statement(self, STATEMENT_SET_EPOCH, &row, err))
 		return false;

@@ -152,7 +152,8 @@ static struct result simulate(const struct inventory *inventory, const struct re
 	options.workers_per_host = 1000;
 	if (fixed != 0) {
 		options.max_outgoing = fixed;
-		options.throttle = false; /* the count alone decides */
+		options.throttle = false;
+		options.plan.prestage = 100000; /* the count alone decides */
 	}
 	sim_options_init(&sim_options);
 	sim_options.seed = seed;
