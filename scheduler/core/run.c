@@ -14,6 +14,7 @@
 enum {
 	ENDING_MS = 300,          /* a copy that ends within this no longer needs the whole link */
 	ABORT_AGAIN_MS = 10000,
+	DISKS_LEVEL_BYTES = 4 << 20, /* what a guest may have written since the last look */
 	/* A libvirtd answers no question about a guest that it is handing over, and the thread that asked
 	 * is held up for seconds; the end of the call or an event says more. */
 	SWITCHOVER_STATS_MS = 5000,
@@ -203,15 +204,21 @@ static void prepare_done(struct engine *engine, struct move *move, struct hv_rep
 	}
 }
 
+/* Once the disks are level, what is still copied are the guest's own writes: they go on for ever, also when libvirt
+ * has missed that it is time for the memory. */
+static bool are_disks_level(const struct hv_stats *stats)
+{
+	return stats->phase == HV_PHASE_DISKS && stats->disk_remaining_bytes < DISKS_LEVEL_BYTES;
+}
+
 static void take_stats(struct engine *engine, struct move *move, const struct hv_stats *stats)
 {
 	uint64_t bytes = stats->disk_processed_bytes + stats->memory_processed_bytes;
 
 	bandwidth_sample(engine, move, stats);
-	if (bytes != move->progress_bytes || stats->phase != move->stats.phase) {
-		move->progress_bytes = bytes;
+	if ((bytes != move->progress_bytes && !are_disks_level(stats)) || stats->phase != move->stats.phase)
 		move->progress_ms = engine->now_ms;
-	}
+	move->progress_bytes = bytes;
 	move->stats = *stats;
 	move->stats_ms = engine->now_ms;
 	if (bytes > move->record.bytes_transferred)
