@@ -299,8 +299,8 @@ bool store_sqlite_migrate(struct store_sqlite *self, struct error *err)
 
 bool store_sqlite_check_version(struct store_sqlite *self, struct error *err)
 {
-	int64_t version;
-	bool is_empty;
+	int64_t version = 0;
+	bool is_empty = false;
 
 	if (!read_version(self, &version, &is_empty, err))
 		return false;

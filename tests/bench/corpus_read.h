@@ -87,7 +87,7 @@ static inline void corpus_add_node(struct corpus *corpus, const json_t *model, c
 	struct host *host;
 	double cpu = corpus_of_view(corpus_view(model, "cpu"), "nodes", id, "defCapacity");
 
-	snprintf(name, sizeof name, "n%s", id);
+	snprintf(name, sizeof name, "n%.20s", id);
 	numbers[atoi(id)] = (uint32_t)corpus->inventory->n_hosts;
 	host = inventory_add_host(corpus->inventory, name);
 	host->memory_bytes = (uint64_t)(corpus_of_view(corpus_view(model, "mem"), "nodes", id, "defCapacity") * 1e9);
