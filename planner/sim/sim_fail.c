@@ -78,6 +78,7 @@ void sim_migration_forget(struct sim *sim, struct sim_migration *migration, cons
 void sim_migration_source_restarts(struct sim *sim, struct sim_migration *migration)
 {
 	enum sim_phase phase = migration->phase;
+	uint32_t guest = migration->guest;
 
 	sim_flow_stop(sim, migration);
 	if (phase != SIM_PHASE_CONFIRM && !(phase == SIM_PHASE_CANCELLING && migration->failed_in == SIM_PHASE_CONFIRM))
@@ -91,6 +92,8 @@ void sim_migration_source_restarts(struct sim *sim, struct sim_migration *migrat
 	else if (migration->is_strangers)
 		sim_migration_end_source(sim, migration);
 	sim_migration_forget(sim, migration, "libvirtd restarted");
+	if (sim_guest_main_copy(sim, guest) == NULL)
+		sim_guest_after_loss(sim, guest); /* its source had died before, and was started again without it */
 }
 
 void sim_migration_target_restarts(struct sim *sim, struct sim_migration *migration)

@@ -72,7 +72,8 @@ void sim_host_detect(struct sim *sim, uint32_t host, uint64_t serial)
 
 	if (h->serial_detect != serial)
 		return;
-	if ((h->is_cut || h->is_dead) && !h->is_down_for_manager)
+	/* Also one whose cut has ended while its libvirtd restarts: requests wait for this moment, and no longer. */
+	if (!sim_host_answers(sim, host) && !h->is_down_for_manager)
 		connection_breaks(sim, host, "keepalive time-out");
 	for (i = 0; h->is_peer_cut && i < sim->n_migrations; i++) {
 		struct sim_migration *migration = sim->migrations[i];
@@ -160,7 +161,7 @@ static void boot(struct sim *sim, uint32_t host)
 		} else {
 			sim_copy_takes_over(sim, copy);
 			guest->is_ended = guest->was_paused = false;
-			guest->was_running = true;
+			guest->was_running = guest->was_booted = true;
 		}
 		sim_copy_set(sim, copy, HV_RUNNING, HV_PAUSE_NONE);
 	}

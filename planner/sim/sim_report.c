@@ -219,6 +219,9 @@ static bool check_guest(const struct sim *sim, uint32_t g, struct error *err)
 		return error_set(err, ERR_INTERNAL, "guest %s still migrates", sim_guest_name(sim, g));
 	if (guest->is_ended)
 		return running <= 1 || error_set(err, ERR_INTERNAL, "guest %s runs on %u hosts", sim_guest_name(sim, g), running);
+	/* What was left of a guest that somebody else has carried off or its host has booted afresh may be kept for them. */
+	if (guest->was_running && running == 1 && (guest->was_strangers || guest->was_booted))
+		return true;
 	if (guest->was_running && (running != 1 || active != 1))
 		return error_set(err, ERR_INTERNAL, "guest %s: runs on %u hosts, is active on %u", sim_guest_name(sim, g), running, active);
 	if (guest->was_paused && (running != 0 || active != 1))

@@ -79,6 +79,7 @@ struct sim_guest {
 	bool is_ended;           /* by a fault */
 	int64_t was_twice_us;    /* when it last ran twice; 0 = never */
 	bool was_strangers;      /* somebody else has migrated it */
+	bool was_booted;         /* by its host, from what was defined there */
 	bool may_run_twice;      /* libvirt itself let it; until one copy is gone */
 	int64_t dark_since_us;   /* no copy runs since; -1 = one does */
 	int64_t blackout_us;     /* of the last migration; -1 = none */

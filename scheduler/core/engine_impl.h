@@ -102,6 +102,7 @@ struct move {
 	bool is_target_finished, is_source_finished; /* CLEANUP */
 	bool is_interrupted;        /* by our own end, not by anything that went wrong */
 	bool is_source_suspended;   /* by us, because it ran twice */
+	bool is_elsewhere;          /* it ran on neither of the two when drover was started: somebody has carried it off */
 	bool is_handover_void;      /* the source was seen running since: the copy handed over must never run */
 	bool is_undoing, are_volumes_removed, is_tag_cleared, is_undefined; /* the attempt is being taken back */
 	uint32_t cleanup_tries;

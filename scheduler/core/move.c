@@ -86,17 +86,6 @@ const struct wanted_move *move_wanted(const struct engine *engine, const struct 
 	return &request->moves[move->wanted];
 }
 
-void move_reserve(struct engine *engine, struct move *move)
-{
-	if (move->is_reserved || move->guest == INDEX_NONE || move->target == INDEX_NONE)
-		return;
-	/* Found on the target when drover was started again: it counts there already. */
-	if (engine->inventory->guests[move->guest].host == move->target)
-		return;
-	ledger_start(engine->ledger, move->guest, move->target, move_request_of(engine, move), move_wanted(engine, move));
-	move->is_reserved = true;
-}
-
 /* Without a reservation the guest counts where it was found at the start; that may have been the wrong copy. */
 static void relocate(struct engine *engine, const struct move *move, uint32_t host)
 {
@@ -104,6 +93,20 @@ static void relocate(struct engine *engine, const struct move *move, uint32_t ho
 		return;
 	inventory_set_guest_host(engine->inventory, move->guest, host);
 	ledger_update_host(engine->ledger, host);
+}
+
+void move_reserve(struct engine *engine, struct move *move)
+{
+	if (move->is_reserved || move->guest == INDEX_NONE || move->target == INDEX_NONE)
+		return;
+	/* Found on the target when drover was started again: until both hosts have said so it is on its way, and counts on both. */
+	if (engine->inventory->guests[move->guest].host == move->target) {
+		if (move->source == INDEX_NONE)
+			return;
+		relocate(engine, move, move->source);
+	}
+	ledger_start(engine->ledger, move->guest, move->target, move_request_of(engine, move), move_wanted(engine, move));
+	move->is_reserved = true;
 }
 
 void move_release(struct engine *engine, struct move *move, bool has_moved)

@@ -273,12 +273,10 @@ static void end_source(struct engine *engine, struct move *move, const char *tex
 
 /* Whatever is resumed or removed now might be the wrong one: an older state, or the newer disks. Nothing is touched;
  * that costs a look by a human, the other could cost data. */
-static void doubtful(struct engine *engine, struct move *move, const char *text)
+static void leave_alone(struct engine *engine, struct move *move, const char *text)
 {
 	struct error why;
 
-	if (!is_settled(engine, move, VERDICT_DOUBTFUL))
-		return;
 	error_set(&why, ERR_GUEST_NOT_RUNNING, "guest %s %s (%s, %s)", move->record.guest, text, move->record.source,
 		move->record.target);
 	error_hint(&why, "find out from both hosts' logs where it ran last, start it there and remove the other copy");
@@ -286,19 +284,45 @@ static void doubtful(struct engine *engine, struct move *move, const char *text)
 	move_end(engine, move, MOVE_FAILED, &why);
 }
 
+static void doubtful(struct engine *engine, struct move *move, const char *text)
+{
+	if (is_settled(engine, move, VERDICT_DOUBTFUL))
+		leave_alone(engine, move, text);
+}
+
+static bool is_suspended_by_us(const struct move *move)
+{
+	const struct hv_where *source = &move->reconcile.sides[SIDE_SOURCE].where;
+
+	return move->is_source_suspended && source->presence == HV_PAUSED && source->pause_reason == HV_PAUSE_USER;
+}
+
+/* What runs on a third host is the guest; neither of ours may run besides. */
+static void resume(struct engine *engine, struct move *move, enum side side, const char *text)
+{
+	if (move->is_elsewhere)
+		leave_alone(engine, move, "is paused, and ran on a third host when drover was started");
+	else
+		repair(engine, move, HV_RESUME, side, text);
+}
+
+/* Of two running copies the other one has died since: ours to undo is that this one stands still, unless the other
+ * may have run last. */
+static void undo_suspend(struct engine *engine, struct move *move)
+{
+	if (move->reconcile.sides[SIDE_TARGET].where.presence == HV_SHUTOFF)
+		doubtful(engine, move, "was suspended on the source because it ran on both hosts, and is shut off on the target since");
+	else
+		resume(engine, move, SIDE_SOURCE, "was suspended by us and is the only one left");
+}
+
 static void not_moved(struct engine *engine, struct move *move)
 {
 	if (move->reconcile.must_settle && !is_settled(engine, move, VERDICT_NOT_MOVED))
 		return;
 	move->reconcile.must_settle = false;
-	/* Of two running copies the other one has died since: ours to undo is that this one stands still, unless the other
-	 * may have run last. */
-	if (move->is_source_suspended && move->reconcile.sides[SIDE_SOURCE].where.presence == HV_PAUSED) {
-		if (move->reconcile.sides[SIDE_TARGET].where.presence == HV_SHUTOFF) {
-			doubtful(engine, move, "was suspended on the source because it ran on both hosts, and is shut off on the target since");
-			return;
-		}
-		repair(engine, move, HV_RESUME, SIDE_SOURCE, "was suspended by us and is the only one left");
+	if (is_suspended_by_us(move)) {
+		undo_suspend(engine, move);
 		return;
 	}
 	if (move->record.state == MOVE_VERIFYING) {
@@ -371,10 +395,10 @@ static void act(struct engine *engine, struct move *move, const struct rule_row 
 		break;
 	case VERDICT_RESUME_SOURCE:
 		if (is_settled(engine, move, row->verdict))
-			repair(engine, move, HV_RESUME, SIDE_SOURCE, row->text);
+			resume(engine, move, SIDE_SOURCE, row->text);
 		break;
 	case VERDICT_RESUME_TARGET:
-		repair(engine, move, HV_RESUME, SIDE_TARGET, row->text);
+		resume(engine, move, SIDE_TARGET, row->text);
 		break;
 	case VERDICT_MOVED:
 		moved(engine, move, row->text);

@@ -66,6 +66,13 @@ static struct move *add_move(struct engine *engine, const struct move_record *re
 	return move;
 }
 
+static bool runs_elsewhere(const struct engine *engine, const struct move *move)
+{
+	const struct guest *guest = move->guest == INDEX_NONE ? NULL : &engine->inventory->guests[move->guest];
+
+	return guest != NULL && guest->state == GUEST_RUNNING && guest->host != move->source && guest->host != move->target;
+}
+
 static void ask_both(struct engine *engine, struct move *move)
 {
 	struct error why;
@@ -75,6 +82,9 @@ static void ask_both(struct engine *engine, struct move *move)
 	move_activate(engine, move);
 	move->failure = why;
 	move->is_interrupted = true;
+	move->is_elsewhere = runs_elsewhere(engine, move);
+	/* Of two running copies the source is suspended only in VERIFYING; whether that was done is not recorded. */
+	move->is_source_suspended = move->record.state == MOVE_VERIFYING && !move->record.was_paused;
 	/* VERIFYING says that the source was ended on purpose, which must not be forgotten. */
 	if (move->record.state != MOVE_UNKNOWN && move->record.state != MOVE_VERIFYING)
 		move_set_state(engine, move, MOVE_UNKNOWN, "%s", why.message);

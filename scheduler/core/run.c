@@ -125,7 +125,7 @@ static void start_prepare(struct engine *engine, struct move *move)
 	for (i = 0; i < move->record.n_disks; i++)
 		move->record.disks[i].was_created = true;
 	move->disks_changed = true;
-	move->is_handover_void = move->is_source_suspended = false;
+	move->is_handover_void = move->is_source_suspended = move->is_elsewhere = false;
 	move->record.epoch++;
 	/* Only a persistent guest's source tells afterwards whether it was moved (undefined) or has crashed. */
 	move->record.handover_paused = engine->options.paused_handover && move->record.persistent;

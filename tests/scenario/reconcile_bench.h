@@ -127,9 +127,9 @@ static struct inventory *two_hosts(bool persistent)
 	return inventory;
 }
 
-static void restore(struct bench *bench)
+/* Takes the inventory. */
+static void restore_with(struct bench *bench, struct inventory *inventory)
 {
-	struct inventory *inventory = two_hosts(true);
 	struct store_image *image;
 	struct event event = {.kind = EVENT_RESTORE};
 	struct error err;
@@ -141,6 +141,11 @@ static void restore(struct bench *bench)
 	event.restore.image = image;
 	turn(bench, &event);
 	store_image_free(image);
+}
+
+static void restore(struct bench *bench)
+{
+	restore_with(bench, two_hosts(true));
 }
 
 static void start_move(struct bench *bench)

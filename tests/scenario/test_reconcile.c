@@ -401,6 +401,84 @@ static void a_source_that_we_suspended_runs_on_when_the_other_copy_dies(void **s
 	end(bench);
 }
 
+/* While drover was away, somebody has carried the guest to a third host. */
+static void restore_elsewhere(struct bench *bench)
+{
+	struct inventory *inventory = two_hosts(true);
+
+	inventory_add_host(inventory, "h3");
+	inventory_set_guest_host(inventory, 0, 2);
+	restore_with(bench, inventory);
+}
+
+static void assert_nothing_is_resumed(struct bench *bench, where_t source, where_t target)
+{
+	unsigned looks;
+
+	engine_free(bench->engine);
+	restore_elsewhere(bench);
+	for (looks = 0; looks < 5 && !move_state_is_end(record(bench)->state); looks++)
+		look(bench, &source, &target);
+	assert_failed(bench, ERR_GUEST_NOT_RUNNING);
+	assert_int_equal(n_asked(bench, HV_RESUME, "h1"), 0);
+	assert_int_equal(n_asked(bench, HV_RESUME, "h2"), 0);
+	assert_int_equal(n_asked(bench, HV_REMOVE_VOLUMES, "h2"), 0);
+	end(bench);
+}
+
+static void no_copy_is_resumed_of_a_guest_that_runs_on_a_third_host(void **state)
+{
+	where_t both = running();
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look(bench, &both, &both);
+	assert_int_equal(n_asked(bench, HV_SUSPEND, "h1"), 1);
+	assert_nothing_is_resumed(bench, by_user(), absent());
+	assert_nothing_is_resumed(unknown(false), paused(), absent());
+	assert_nothing_is_resumed(unknown(true), absent(), by_user());
+}
+
+static struct bench *restarted_with_a_suspended_source(void)
+{
+	where_t source = running(), target = running();
+	struct bench *bench = unknown(false);
+
+	look(bench, &source, &target);
+	assert_int_equal(n_asked(bench, HV_SUSPEND, "h1"), 1);
+	engine_free(bench->engine);
+	restore(bench);
+	bench->mark = 0;
+	while (bench->mark < bench->n_asked && bench->asked[bench->mark].kind != HV_SUSPEND)
+		bench->mark++;
+	bench->mark++;
+	return bench;
+}
+
+static void a_source_that_we_suspended_runs_on_after_a_restart_too(void **state)
+{
+	struct bench *bench = restarted_with_a_suspended_source();
+
+	(void)state;
+	look_twice(bench, by_user(), absent());
+	assert_int_equal(n_asked(bench, HV_RESUME, "h1"), 1);
+	assert_int_equal(n_asked(bench, HV_REMOVE_VOLUMES, "h2"), 0);
+	end(bench);
+}
+
+static void the_disks_of_a_copy_that_ran_last_survive_a_restart(void **state)
+{
+	where_t source = by_user(), target = shut_off();
+	struct bench *bench = restarted_with_a_suspended_source();
+
+	(void)state;
+	look_twice(bench, by_user(), shut_off());
+	look(bench, &source, &target);
+	assert_failed(bench, ERR_GUEST_NOT_RUNNING);
+	assert_untouched(bench);
+	end(bench);
+}
+
 static void a_second_running_copy_that_is_not_ours_is_nobodys_to_end(void **state)
 {
 	where_t source = running(), target = running();
@@ -698,6 +776,9 @@ int main(void)
 		cmocka_unit_test(an_unfinished_copy_does_not_outlive_its_source),
 		cmocka_unit_test(of_two_running_copies_the_source_is_suspended_and_destroyed),
 		cmocka_unit_test(a_source_that_we_suspended_runs_on_when_the_other_copy_dies),
+		cmocka_unit_test(no_copy_is_resumed_of_a_guest_that_runs_on_a_third_host),
+		cmocka_unit_test(a_source_that_we_suspended_runs_on_after_a_restart_too),
+		cmocka_unit_test(the_disks_of_a_copy_that_ran_last_survive_a_restart),
 		cmocka_unit_test(a_second_running_copy_that_is_not_ours_is_nobodys_to_end),
 		cmocka_unit_test(a_stale_source_is_destroyed_after_two_looks),
 		cmocka_unit_test(a_handover_ends_its_source_before_it_resumes_the_target),
