@@ -478,6 +478,8 @@ static void a_running_guest_loses_nothing_to_a_mistaken_cleanup(void **state)
 	request.guest = "nobody";
 	assert_int_equal(ask(request)->error.code, ERR_LEFTOVER);
 	struct hv_disk mistaken = checked->preflight.disks[0];
+
+	mistaken.was_created = true; /* even so: a running guest uses it */
 	mistaken.target_pool = mistaken.source_pool;
 	mistaken.target_volume = mistaken.source_volume;
 	mistaken.target_path = mistaken.source_path;
