@@ -286,13 +286,13 @@ lab_up() {
     say "up: $hosts hosts, $networks network(s), $rate"
 }
 
-lab_down() { # [--force]
+lab_down() { # [--force | --stay]: --stay keeps the place for this owner's next lab
     local other
     lock
     other=$(other_owner)
     [ -z "$other" ] || [ "${1:-}" = --force ] || die "not taken down: the lab belongs to $other (--force)"
     remove_all
-    rm -f "$OWNER" "$LOCK"
+    [ "${1:-}" = --stay ] || rm -f "$OWNER" "$LOCK"
 }
 
 remove_all() {
