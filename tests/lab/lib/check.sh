@@ -10,7 +10,7 @@ ask_hosts() {
     local host name state text scratch=$1
     unreachable=()
     for host in $(hosts); do
-        (timeout 20 virsh -q -c "$(host_uri "$host")" list --all >"$scratch/list.$host" 2>/dev/null || rm -f "$scratch/list.$host") &
+        (virsh_within 20 -q -c "$(host_uri "$host")" list --all >"$scratch/list.$host" 2>/dev/null || rm -f "$scratch/list.$host") &
     done
     wait
     for host in $(hosts); do
@@ -25,7 +25,7 @@ ask_hosts() {
         done <"$scratch/list.$host"
         text=$(awk '$3 == "running" || $3 == "idle" || $3 == "paused" { printf "domblklist %s; ", $2 }' "$scratch/list.$host")
         : >"$scratch/disks.$host"
-        [ -z "$text" ] || timeout 20 virsh -q -c "$(host_uri "$host")" "$text" 2>/dev/null |
+        [ -z "$text" ] || virsh_within 20 -q -c "$(host_uri "$host")" "$text" 2>/dev/null |
             awk '$2 != "-" { print $2 }' | sort -u >"$scratch/disks.$host" || true
     done
 }
@@ -45,7 +45,7 @@ host_leftovers() {
 # Verifies one disk where the guest runs; prints "ok|BAD on_disk acknowledged proven lost foreign".
 check_disk() {
     local name=$1 host=$2 target=$3 number=$4 format=$5 bytes=$6 scratch=$7 deep=$8 path file copy='' result verdict=ok
-    path=$(timeout 20 virsh -q -c "$(host_uri "$host")" domblklist "$name" 2>/dev/null | awk -v t="$target" '$1 == t { print $2 }')
+    path=$(virsh_within 20 -q -c "$(host_uri "$host")" domblklist "$name" 2>/dev/null | awk -v t="$target" '$1 == t { print $2 }')
     if [ -z "$path" ]; then echo "BAD $target not attached"; return; fi
     file=/proc/$(holder_pid "$host")/root$path
     # qcow2 is read through qemu-img, without its lock because the guest runs; only the head unless deep.

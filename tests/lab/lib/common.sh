@@ -61,7 +61,16 @@ host_address() { echo "$MANAGEMENT.${1#h}"; }
 host_migration_address() {
     if [ "$(setting networks)" = 2 ]; then echo "$MIGRATION.${1#h}"; else echo "$MANAGEMENT.${1#h}"; fi
 }
-host_uri() { echo "qemu+tcp://$(host_address "$1")/system"; }
+host_uri() { # how the operator reaches it; hosts reach each other by host_peer_uri
+    case $(setting auth) in
+    tls) echo "qemu+tls://$1/system?pkipath=$LAB_DIR/auth/operator" ;;
+    kerberos) echo "qemu+tcp://$1/system" ;;
+    *) echo "qemu+tcp://$(host_address "$1")/system" ;;
+    esac
+}
+host_peer_uri() {
+    if [ "$(setting auth)" = tls ]; then echo "qemu+tls://$1/system"; else host_uri "$1"; fi
+}
 
 # A process is recorded with its start time, so that a reused number is never taken for it.
 start_time() {

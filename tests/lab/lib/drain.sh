@@ -22,8 +22,8 @@ move_one() { # NAME FROM TO DEADLINE
     if lab_virsh "$from" list --name --persistent | grep -x "$name" >/dev/null; then persistent=(--persistent --undefinesource); fi
     left=$((deadline - SECONDS))
     [ "$left" -gt 0 ] || { say "$name: no time left"; return 1; }
-    timeout "$left" virsh -q -c "$(host_uri "$from")" migrate --live --p2p "${persistent[@]}" "${storage[@]}" "$name" \
-        "$(host_uri "$to")" --migrateuri "tcp://$(host_migration_address "$to")" 9>&- || code=$?
+    virsh_within "$left" -q -c "$(host_uri "$from")" migrate --live --p2p "${persistent[@]}" "${storage[@]}" "$name" \
+        "$(host_peer_uri "$to")" --migrateuri "tcp://$(host_migration_address "$to")" 9>&- || code=$?
     if [ "$code" != 0 ]; then
         # The source goes on without its client: stop it, or the next measurement has a stranger on its link.
         lab_virsh "$from" domjobabort "$name" >/dev/null 2>&1 || true

@@ -58,23 +58,22 @@ make_links() {
     fi
 }
 
-PRIVATE="etc/libvirt run/libvirt var/lib/libvirt var/log/libvirt var/cache/libvirt"
+private_folders() { echo etc/libvirt run/libvirt var/lib/libvirt var/log/libvirt var/cache/libvirt; auth_folders; }
 
 write_host_files() {
     local host=$1 root=$LAB_STORE/$1 folder
-    for folder in $PRIVATE; do mkdir -p "$root/$folder" "/$folder"; done
+    for folder in $(private_folders); do mkdir -p "$root/$folder" "/$folder"; done
     mkdir -p "$root/var/lib/libvirt/images" "$root/etc/libvirt/storage/autostart" "$root/etc/libvirt/qemu/networks"
     [ -e "$root/host_uuid" ] || cat /proc/sys/kernel/random/uuid >"$root/host_uuid"
     cat >"$root/etc/libvirt/libvirtd.conf" <<CONF
-listen_tls = 0
-listen_tcp = 1
 listen_addr = "$(host_address "$host")"
-auth_tcp = "none"
 auth_unix_rw = "none"
 max_workers = $(setting workers)
 host_uuid = "$(cat "$root/host_uuid")"
 log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
+$(auth_libvirtd_conf)
 CONF
+    auth_host_files "$host"
     cat >"$root/etc/libvirt/qemu.conf" <<CONF
 user = "root"
 group = "root"
@@ -115,7 +114,7 @@ start_holder() {
     local host=$1 folder script
     [ -z "$(holder_pid "$host")" ] || return 0
     script="hostname $host"
-    for folder in $PRIVATE; do script+=" && mount --bind '$LAB_STORE/$host/$folder' '/$folder'"; done
+    for folder in $(private_folders); do script+=" && mount --bind '$LAB_STORE/$host/$folder' '/$folder'"; done
     # A host must see its own bridges under /sys, not the machine's.
     script+=" && mount -t sysfs sysfs /sys"
     script+=" && mount --bind '$LAB_DIR/hosts-file' /etc/hosts && : >'$LAB_DIR/hosts/$host/ready' && exec sleep infinity"
@@ -139,7 +138,8 @@ start_libvirtd() {
     holder=$(holder_pid "$host") || die "$host is not up"
     # On one core until it answers: libvirt 9 compares a CPUID leaf that holds the number of the core it happens to start
     # on, and on another one throws away what it knows of QEMU and asks for 8 s again.
-    taskset -c "$(first_cpu)" setsid nsenter -t "$holder" -n -m -u -- libvirtd --listen -p /run/libvirt/libvirtd.pid \
+    # shellcheck disable=SC2046  # words on purpose
+    taskset -c "$(first_cpu)" setsid nsenter -t "$holder" -n -m -u -- env $(auth_environment "$host") libvirtd --listen -p /run/libvirt/libvirtd.pid \
         </dev/null >>"$LAB_DIR/hosts/$host/libvirtd.log" 2>&1 9>&- &
     record_pid "$LAB_DIR/hosts/$host/libvirtd" $!
     disown
@@ -242,20 +242,22 @@ NOWHERE="unreachable 10.83.0.0/16 metric 4278198272"
 clients() { ss -Htnp dst 10.83.0.0/16 2>/dev/null | sed -n 's/.*users:((\(.*\)))/\1/p' | sort -u; }
 
 lab_up() {
-    local hosts=4 rate=200mbit networks=1 workers=50 given_rate='' reason host
+    local hosts=4 rate=200mbit networks=1 workers=50 auth=none given_rate='' reason host
     while [ $# -gt 0 ]; do
         case $1 in
         --hosts) hosts=$2 ;;
         --rate) rate=$2 given_rate=$2 ;;
         --networks) networks=$2 ;;
         --workers) workers=$2 ;;
+        --auth) auth=$2 ;;
         *) die "up: unknown option $1" ;;
         esac
         shift 2
     done
     [[ $hosts =~ ^[0-9]+$ && $hosts -ge 1 && $hosts -le 250 ]] || die "--hosts $hosts: 1 to 250"
     [[ $networks =~ ^[12]$ ]] || die "--networks $networks: 1 or 2"
-    reason=$(why_not_here)
+    [[ $auth =~ ^(none|tls|kerberos)$ ]] || die "--auth $auth: none, tls or kerberos"
+    reason=$(why_not_here; why_no_auth "$auth")
     [ -z "$reason" ] || { say "cannot run: $reason"; exit 77; }
     claim_lab
     # shellcheck disable=SC2086  # words on purpose
@@ -264,15 +266,17 @@ lab_up() {
         [ "$(setting networks)" = "$networks" ] || die "the lab is up with $(setting networks) network(s): lab down first"
         [ "$(setting hosts)" -le "$hosts" ] || hosts=$(setting hosts)
         workers=$(setting workers)
+        [ "$(setting auth)" = "$auth" ] || die "the lab is up with --auth $(setting auth): lab down first"
         [ -n "$given_rate" ] || rate=$(setting rate)
     fi
     mkdir -p "$LAB_DIR/hosts" "$LAB_DIR/serial" "$LAB_DIR/guests" "$LAB_STORE"
     touch "$LAB_DIR/$MARK" "$LAB_STORE/$MARK"
-    printf 'hosts=%s\nrate=%s\nnetworks=%s\nworkers=%s\n' "$hosts" "$rate" "$networks" "$workers" >"$LAB_DIR/settings.new"
+    printf 'hosts=%s\nrate=%s\nnetworks=%s\nworkers=%s\nauth=%s\n' "$hosts" "$rate" "$networks" "$workers" "$auth" >"$LAB_DIR/settings.new"
     mv "$LAB_DIR/settings.new" "$LAB_DIR/settings"
     build_tools
     write_hosts_file
     make_switch
+    auth_begin
     for host in $(hosts); do
         mkdir -p "$LAB_DIR/hosts/$host"
         make_links "$host"
@@ -283,7 +287,7 @@ lab_up() {
     done
     for host in $(hosts); do wait_libvirtd "$host"; done
     start_recorder
-    say "up: $hosts hosts, $networks network(s), $rate"
+    say "up: $hosts hosts, $networks network(s), $rate, authentication $auth"
 }
 
 lab_down() { # [--force | --stay]: --stay keeps the place for this owner's next lab
@@ -310,7 +314,7 @@ remove_all() {
         sleep 0.05
     done
     [ -z "$found" ] || say "processes left in the namespaces"
-    for pid in "$LAB_DIR"/hosts/*/holder "$LAB_DIR"/hosts/*/libvirtd "$LAB_DIR/recorder.pid"; do
+    for pid in "$LAB_DIR"/hosts/*/holder "$LAB_DIR"/hosts/*/libvirtd "$LAB_DIR/recorder.pid" "$LAB_DIR/kdc.pid"; do
         [ ! -e "$pid" ] || kill_recorded "$pid"
     done
     for name in $(ip netns list 2>/dev/null | awk -v ns="$NS-" 'index($1, ns) == 1 { print $1 }'); do ip netns del "$name"; done
@@ -373,7 +377,7 @@ lab_status() {
             case $(sed 's/.*) //; s/ .*//' "/proc/$pid/stat") in T) state=frozen ;; *) state=alive ;; esac
         fi
         echo "$host  $(host_uri "$host")  migration $(host_migration_address "$host")  libvirtd $state ${pid:--}" \
-            "$([ "$state" != alive ] || timeout 5 virsh -q -c "$(host_uri "$host")" list --name 2>/dev/null | xargs)"
+            "$([ "$state" != alive ] || virsh_within 5 -q -c "$(host_uri "$host")" list --name 2>/dev/null | xargs)"
     done
     lab_traffic | jq -r '.[] | "\(.host) \(.network): sent \(.sent_bytes) received \(.received_bytes)\(if .up then "" else " DOWN" end)"'
 }
@@ -383,7 +387,8 @@ lab_conf() {
     need_up
     echo "[scheduler]"
     for host in $(hosts); do
-        printf '\n[host %s]\nuri = %s\naddress = %s\ninsecure = yes\n' "$host" "$(host_uri "$host")" "$(host_migration_address "$host")"
+        printf '\n[host %s]\nuri = %s\naddress = %s\n' "$host" "$(host_uri "$host")" "$(host_migration_address "$host")"
+        [ "$(setting auth)" != none ] || echo "insecure = yes"
     done
     printf '\n[network migration]\ncidr = %s.0/24\norder = 1\nrate = auto\n' \
         "$(if [ "$(setting networks)" = 2 ]; then echo "$MIGRATION"; else echo "$MANAGEMENT"; fi)"

@@ -1,0 +1,173 @@
+# shellcheck shell=bash
+# How hosts and operator prove who they are: not at all, by TLS certificates of a CA of the lab, or by Kerberos with a KDC of
+# the lab. Written as an administrator would set it up: see examples/authentication.
+
+REALM=LAB.TEST
+KDC_ADDRESS=$MANAGEMENT.253
+
+# The operator's own view: names of hosts as the hosts know them, the ticket. Replaces the shell, so that signals reach CMD.
+operator() {
+    [ "$(setting auth)" != none ] || exec "$@"
+    # shellcheck disable=SC2016,SC2046  # the inner shell's words; words on purpose
+    exec env $(operator_environment) unshare -m --propagation private \
+        /bin/sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$LAB_DIR/hosts-file" "$@" 9>&-
+}
+virsh() { (operator virsh "$@"); }
+virsh_within() { (operator timeout "$1" virsh "${@:2}"); } # SECONDS ARGS...
+
+operator_environment() {
+    [ "$(setting auth)" != kerberos ] || echo "KRB5_CONFIG=$LAB_DIR/auth/krb5.conf KRB5CCNAME=FILE:$LAB_DIR/auth/operator.cc"
+}
+# The client keytab is what lets libvirtd reach the next host by itself: no ticket of the operator's is handed on.
+auth_environment() { # HOST
+    [ "$(setting auth)" != kerberos ] || echo "KRB5_CONFIG=$LAB_DIR/auth/krb5.conf KRB5_KTNAME=/etc/libvirt/krb5.tab" \
+        "KRB5_CLIENT_KTNAME=/etc/libvirt/krb5.tab KRB5CCNAME=FILE:/run/libvirt/krb5cc"
+}
+auth_folders() {
+    case $(setting auth) in
+    tls) echo etc/pki ;;
+    kerberos) echo etc/sasl2 ;;
+    esac
+}
+why_no_auth() { # AUTH
+    local tool tools=''
+    case $1 in
+    tls) tools=openssl ;;
+    kerberos) tools="krb5kdc kdb5_util kadmin.local kinit" ;;
+    esac
+    for tool in $tools; do
+        command -v "$tool" >/dev/null || { echo "$tool is not installed"; return; }
+    done
+    [ "$1" != kerberos ] || compgen -G "/usr/lib/*/sasl2/libgssapiv2.so" >/dev/null || echo "libsasl2-modules-gssapi-mit is not installed"
+}
+
+auth_libvirtd_conf() {
+    case $(setting auth) in
+    tls)
+        printf 'listen_tls = 1\nlisten_tcp = 0\nauth_tls = "none"\ntls_allowed_dn_list = ["O=drover lab,CN=*"]\n'
+        ;;
+    kerberos)
+        printf 'listen_tls = 0\nlisten_tcp = 1\nauth_tcp = "sasl"\nsasl_allowed_username_list = ["operator", "libvirt/h*"]\n'
+        ;;
+    *) printf 'listen_tls = 0\nlisten_tcp = 1\nauth_tcp = "none"\n' ;;
+    esac
+}
+
+# CA, or realm and KDC, once for a lab; they know the hosts by auth_host_files.
+auth_begin() {
+    mkdir -p "$LAB_DIR/auth"
+    case $(setting auth) in
+    tls)
+        [ -e "$LAB_DIR/auth/cacert.pem" ] || make_ca
+        [ -e "$LAB_DIR/auth/operator/clientcert.pem" ] || make_operator_certificate
+        ;;
+    kerberos)
+        [ -e "$LAB_DIR/auth/kdc.conf" ] || make_realm
+        start_kdc
+        kerberos_ticket
+        ;;
+    esac
+}
+auth_host_files() { # HOST
+    case $(setting auth) in
+    tls) [ -e "$LAB_STORE/$1/etc/pki/CA/cacert.pem" ] || make_host_certificates "$1" ;;
+    kerberos) [ -e "$LAB_STORE/$1/etc/libvirt/krb5.tab" ] || make_host_keytab "$1" ;;
+    esac
+}
+
+# --- TLS ---
+
+make_ca() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj "/O=drover lab/CN=CA" \
+        -addext "basicConstraints=critical,CA:true" -addext "keyUsage=critical,keyCertSign" \
+        -keyout "$LAB_DIR/auth/cakey.pem" -out "$LAB_DIR/auth/cacert.pem" 2>/dev/null
+}
+make_certificate() { # NAME USES KEY CERTIFICATE: signed by the lab's CA
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/O=drover lab/CN=$1" \
+        -keyout "$3" -out "$4.request" 2>/dev/null
+    printf 'subjectAltName=DNS:%s\nkeyUsage=critical,digitalSignature,keyEncipherment\nextendedKeyUsage=%s\n' "$1" "$2" >"$4.extensions"
+    openssl x509 -req -in "$4.request" -CA "$LAB_DIR/auth/cacert.pem" -CAkey "$LAB_DIR/auth/cakey.pem" -CAcreateserial \
+        -days 30 -extfile "$4.extensions" -out "$4" 2>/dev/null
+    rm "$4.request" "$4.extensions"
+}
+make_operator_certificate() {
+    local folder=$LAB_DIR/auth/operator
+    mkdir -p "$folder"
+    cp "$LAB_DIR/auth/cacert.pem" "$folder/cacert.pem"
+    make_certificate operator clientAuth "$folder/clientkey.pem" "$folder/clientcert.pem"
+}
+# One certificate, server and client in one, for the control connection and for the stream of moves.
+make_host_certificates() { # HOST
+    local pki=$LAB_STORE/$1/etc/pki name
+    mkdir -p "$pki/CA" "$pki/libvirt/private" "$pki/libvirt-migrate"
+    cp "$LAB_DIR/auth/cacert.pem" "$pki/libvirt-migrate/ca-cert.pem"
+    make_certificate "$1" serverAuth,clientAuth "$pki/libvirt/private/serverkey.pem" "$pki/libvirt/servercert.pem"
+    cp "$pki/libvirt/private/serverkey.pem" "$pki/libvirt/private/clientkey.pem"
+    cp "$pki/libvirt/servercert.pem" "$pki/libvirt/clientcert.pem"
+    for name in server client; do
+        cp "$pki/libvirt/private/serverkey.pem" "$pki/libvirt-migrate/$name-key.pem"
+        cp "$pki/libvirt/servercert.pem" "$pki/libvirt-migrate/$name-cert.pem"
+    done
+    cp "$LAB_DIR/auth/cacert.pem" "$pki/CA/cacert.pem"
+}
+
+# --- Kerberos ---
+
+kadmin() { KRB5_CONFIG=$LAB_DIR/auth/krb5.conf KRB5_KDC_PROFILE=$LAB_DIR/auth/kdc.conf kadmin.local "$@" >/dev/null; }
+make_realm() {
+    local folder=$LAB_DIR/auth
+    cat >"$folder/krb5.conf" <<CONF
+[libdefaults]
+ default_realm = $REALM
+ dns_lookup_kdc = false
+ dns_lookup_realm = false
+ dns_canonicalize_hostname = false
+ rdns = false
+[realms]
+ $REALM = {
+  kdc = $KDC_ADDRESS:88
+ }
+CONF
+    cat >"$folder/kdc.conf.new" <<CONF
+[kdcdefaults]
+ kdc_listen = $KDC_ADDRESS:88
+ kdc_tcp_listen = $KDC_ADDRESS:88
+[realms]
+ $REALM = {
+  database_name = $folder/principal
+  key_stash_file = $folder/stash
+  acl_file = $folder/kadm5.acl
+ }
+CONF
+    KRB5_CONFIG=$folder/krb5.conf KRB5_KDC_PROFILE=$folder/kdc.conf.new kdb5_util create -r "$REALM" -s -P lab >/dev/null
+    mv "$folder/kdc.conf.new" "$folder/kdc.conf"
+    kadmin <<ADMIN
+addprinc -randkey operator
+ktadd -k $folder/operator.keytab operator
+ADMIN
+}
+make_host_keytab() { # HOST
+    kadmin <<ADMIN
+addprinc -randkey libvirt/$1
+ktadd -k $LAB_STORE/$1/etc/libvirt/krb5.tab libvirt/$1
+ADMIN
+    printf 'mech_list: gssapi\nkeytab: /etc/libvirt/krb5.tab\n' >"$LAB_STORE/$1/etc/sasl2/libvirt.conf"
+}
+start_kdc() { # on the switch, where every host and the operator reach it
+    local try
+    host_ns sw ip address replace "$KDC_ADDRESS/24" dev br-mgmt
+    ! recorded_pid "$LAB_DIR/kdc.pid" >/dev/null || return 0
+    KRB5_CONFIG=$LAB_DIR/auth/krb5.conf KRB5_KDC_PROFILE=$LAB_DIR/auth/kdc.conf \
+        setsid ip netns exec "$NS-sw" krb5kdc -n -r "$REALM" </dev/null >"$LAB_DIR/kdc.log" 2>&1 9>&- &
+    record_pid "$LAB_DIR/kdc.pid" $!
+    disown
+    for try in $(seq 100); do
+        [ -z "$(host_ns sw ss -Hltn "src $KDC_ADDRESS:88")" ] || return 0
+        sleep 0.1
+    done
+    die "the KDC does not answer after $((try / 10)) s: $(cat "$LAB_DIR/kdc.log")"
+}
+kerberos_ticket() {
+    [ "$(setting auth)" = kerberos ] || die "a ticket is for --auth kerberos"
+    KRB5_CONFIG=$LAB_DIR/auth/krb5.conf kinit -k -t "$LAB_DIR/auth/operator.keytab" -c "FILE:$LAB_DIR/auth/operator.cc" operator
+}
