@@ -113,7 +113,7 @@ make_host_certificates() { # HOST
 
 # --- Kerberos ---
 
-kadmin() { KRB5_CONFIG=$LAB_DIR/auth/krb5.conf KRB5_KDC_PROFILE=$LAB_DIR/auth/kdc.conf kadmin.local "$@" >/dev/null; }
+kadmin() { KRB5_CONFIG=$LAB_DIR/auth/krb5.conf KRB5_KDC_PROFILE=$LAB_DIR/auth/kdc.conf kadmin.local >/dev/null; }
 make_realm() {
     local folder=$LAB_DIR/auth
     cat >"$folder/krb5.conf" <<CONF
