@@ -100,6 +100,32 @@ static bool describe_rule(const struct fit_ask *ask, uint32_t target, const stru
 		refusal->code == ERR_RULE_ONLY_ON ? "does not name" : "excludes", host);
 }
 
+enum { LISTED_MAX = 8, LIST_BYTES = 200 };
+
+/* "a, b and 3 more", so that what could be chosen instead is seen at once. */
+static void list_networks(const struct host *host, char *text, size_t size)
+{
+	size_t i, length = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < host->n_networks && i < LISTED_MAX && length + strlen(host->networks[i]) + 24 < size; i++)
+		length += (size_t)snprintf(text + length, size - length, "%s%s", i > 0 ? ", " : "", host->networks[i]);
+	if (i < host->n_networks)
+		snprintf(text + length, size - length, " and %zu more", host->n_networks - i);
+}
+
+static bool describe_network(const struct fit_ask *ask, uint32_t target, const struct refusal *refusal, struct error *err)
+{
+	const struct host *host = &ask->inventory->hosts[target];
+	char known[LIST_BYTES];
+
+	list_networks(host, known, sizeof known);
+	error_set(err, refusal->code, "vm %s: needs network %s, %s has none of that name; it has %s",
+		ask->inventory->guests[ask->guest].name, refusal->what, host->name, known);
+	error_hint(err, "make it there, or choose another with [map NAME] networks = %s:OTHER and --map NAME", refusal->what);
+	return false;
+}
+
 static bool describe_lack(const struct fit_ask *ask, uint32_t target, const struct refusal *refusal, struct error *err)
 {
 	const struct guest *guest = &ask->inventory->guests[ask->guest];
@@ -111,8 +137,7 @@ static bool describe_lack(const struct fit_ask *ask, uint32_t target, const stru
 	if (refusal->code == ERR_TARGET_POOL_MISSING)
 		return error_set(err, refusal->code, "vm %s: needs pool %s, %s has none of that name (it has %zu)", guest->name,
 			refusal->what != NULL ? refusal->what : "(none named)", host->name, host->n_pools);
-	return error_set(err, refusal->code, "vm %s: needs network %s, %s has none of that name (it has %zu)", guest->name,
-		refusal->what, host->name, host->n_networks);
+	return describe_network(ask, target, refusal, err);
 }
 
 static bool describe_host(const struct fit_ask *ask, uint32_t target, const struct refusal *refusal, struct error *err)

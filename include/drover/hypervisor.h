@@ -128,6 +128,7 @@ struct hv_preflight {
 	uint64_t memory_bytes;
 	uint64_t target_free_memory_bytes; /* 0 = unknown */
 	bool disks_can_be_throttled; /* a running mirror's rate can be changed */
+	struct error warning;   /* what forbids nothing but should be known; code NONE = nothing */
 };
 
 struct hv_reply {

@@ -184,16 +184,20 @@ int cmd_plan(const struct args *args)
 
 /* ---- preflight ---- */
 
-static const char *const check_keys[] = {"guest", "source", "target", "ok", "error.code", "error.message", "error.hint", NULL};
+static const char *const check_keys[] = {"guest", "source", "target", "ok", "error.code", "error.message", "error.hint", "warning.message", NULL};
 
-static json_t *check_object(const char *guest, const char *source, const char *target, const struct error *error)
+static json_t *error_object(const struct error *error)
 {
-	json_t *why = json_null();
+	if (error == NULL || error->code == ERR_NONE)
+		return json_null();
+	return json_pack("{s:s, s:s, s:s}", "code", error_code_name(error->code), "message", error->message, "hint", error->hint);
+}
 
-	if (error->code != ERR_NONE)
-		why = json_pack("{s:s, s:s, s:s}", "code", error_code_name(error->code), "message", error->message, "hint", error->hint);
-	return json_pack("{s:s, s:s?, s:s?, s:b, s:o}", "guest", guest, "source", source, "target", target, "ok",
-		(int)(error->code == ERR_NONE), "error", why);
+static json_t *check_object(const char *guest, const char *source, const char *target, const struct error *error,
+	const struct error *warning)
+{
+	return json_pack("{s:s, s:s?, s:s?, s:b, s:o, s:o}", "guest", guest, "source", source, "target", target, "ok",
+		(int)(error->code == ERR_NONE), "error", error_object(error), "warning", error_object(warning));
 }
 
 /* The real hosts are asked about each planned move; replies stay empty (no error) where there are none to ask. */
@@ -246,10 +250,11 @@ static json_t *checks_of(const struct site *site, const struct plan *plan, const
 
 		*ret_n_bad += replies[i].error.code != ERR_NONE;
 		json_array_append_new(checks, check_object(site->inventory->guests[move->guest].name,
-			site->inventory->hosts[move->source].name, site->inventory->hosts[move->target].name, &replies[i].error));
+			site->inventory->hosts[move->source].name, site->inventory->hosts[move->target].name, &replies[i].error,
+			&replies[i].preflight.warning));
 	}
 	for (i = 0; i < plan->n_blocked; i++)
-		json_array_append_new(checks, check_object(plan->blocked[i].name, NULL, NULL, &plan->blocked[i].error));
+		json_array_append_new(checks, check_object(plan->blocked[i].name, NULL, NULL, &plan->blocked[i].error, NULL));
 	return checks;
 }
 
@@ -272,7 +277,7 @@ static void show_checks(const struct args *args, const json_t *checks, size_t n_
 	json_array_foreach((json_t *)checks, i, row) {
 		const char *source = json_string_value(json_object_get(row, "source"));
 		const char *target = json_string_value(json_object_get(row, "target"));
-		const json_t *error = json_object_get(row, "error");
+		const json_t *error = json_object_get(row, json_is_null(json_object_get(row, "error")) ? "warning" : "error");
 		const char *code = json_string_value(json_object_get(error, "code"));
 
 		table_cell(table, "%s", json_string_value(json_object_get(row, "guest")));

@@ -141,6 +141,8 @@ static void preflight_done(struct engine *engine, struct move *move, struct hv_r
 		preflight_refused(engine, move, &reply->error);
 		return;
 	}
+	if (found->warning.code != ERR_NONE)
+		engine_audit(engine, &engine->batches[move->batch], move, "", "", "%s", found->warning.message);
 	hv_disks_free(move->record.disks, move->record.n_disks);
 	move->record.disks = hv_disks_copy(found->disks, found->n_disks);
 	move->record.n_disks = found->n_disks;

@@ -4,7 +4,9 @@
  *   libvirt_conn.c       event thread, connections of a host, keeper, workers
  *   libvirt_domain.c     where, finish, tag, resume, suspend, destroy
  *   libvirt_disks.c      volumes: make, remove, guard
- *   libvirt_preflight.c  checks on both hosts
+ *   libvirt_preflight.c  checks on both hosts: the guest as it is, its disks
+ *   libvirt_fit.c        checks of the target: machine, CPU, memory, networks, devices
+ *   libvirt_movable.c    what ties a guest to its host, pure
  *   libvirt_probe.c      inventory of a host
  *   libvirt_migrate.c    the migration itself, its thread
  *   libvirt_job.c        statistics, rate, downtime, abort of a running migration
@@ -159,6 +161,14 @@ bool lv_prepare(virConnectPtr source, virConnectPtr target, const struct hv_requ
 bool lv_remove_volumes(virConnectPtr conn, const struct hv_request *request, struct error *err);
 bool lv_preflight(virConnectPtr source, virConnectPtr target, const struct hv_request *request,
 		  struct hv_preflight *ret, struct error *err);
+struct lv_xml_domain;
+struct lv_ask {
+	virConnectPtr source, target;
+	const struct hv_request *request;
+	const struct lv_xml_domain *xml;
+	struct hv_preflight *result; /* its memory_bytes is known; target_free_memory_bytes and warning are filled in */
+};
+bool lv_target_fits(const struct lv_ask *ask, struct error *err);
 bool lv_probe(virConnectPtr conn, const struct hv_request *request, struct hv_reply *reply, struct error *err);
 /* Names of the host's bridges, other network devices and active libvirt networks; none = the host cannot tell. */
 void lv_networks(virConnectPtr conn, char ***ret_names, size_t *ret_n);

@@ -108,6 +108,16 @@ static bool was_cancelled(const struct migration *migration)
 	return was;
 }
 
+/* No host says how it locks disks before a migration begins, and then only in words. The code makes that another target is
+ * tried instead of the same one again. */
+static void judge_locks(const struct hv_request *request, struct error *err)
+{
+	if (strstr(err->message, "lock driver") == NULL)
+		return;
+	err->code = ERR_TARGET_LOCK_MANAGER;
+	error_hint(err, "compare lock_manager in /etc/libvirt/qemu.conf of %s and %s", request->host, request->target);
+}
+
 static bool call(const struct migration *migration, virConnectPtr conn, virDomainPtr domain, const char *live,
 		 const char *persistent, bool is_persistent_here, struct hv_reply *reply)
 {
@@ -129,6 +139,7 @@ static bool call(const struct migration *migration, virConnectPtr conn, virDomai
 	if (!ok) {
 		lv_error(&reply->error, ERR_MIGRATE_FAILED, "guest %s: migration from %s to %s", request->guest, request->host,
 			 request->target);
+		judge_locks(request, &reply->error);
 		/* The copy may still be running, or be done: only the hosts know. */
 		reply->outcome_unknown = virConnectIsAlive(conn) != 1;
 		if (!reply->outcome_unknown && was_cancelled(migration))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libvirt_internal.h"
+#include "libvirt_movable.h"
 #include "libvirt_xml.h"
 
 struct check {
@@ -29,7 +30,7 @@ static bool check_state(struct check *check, struct error *err)
 					   reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED || reason == VIR_DOMAIN_PAUSED_STARTING_UP))
 		return error_set(err, ERR_GUEST_BUSY, "guest %s on %s is paused by a migration", guest, check->request->host);
 	check->result.paused = state == VIR_DOMAIN_PAUSED;
-	check->result.memory_bytes = (uint64_t)info.maxMem * 1024;
+	check->result.memory_bytes = (uint64_t)info.memory * 1024;
 	check->result.persistent = virDomainIsPersistent(check->domain) == 1;
 	if (check->result.persistent && virDomainGetAutostart(check->domain, &autostart) < 0)
 		return lv_error(err, ERR_HOST_UNREACHABLE, "guest %s: whether it starts by itself", guest);
@@ -37,7 +38,23 @@ static bool check_state(struct check *check, struct error *err)
 	return true;
 }
 
-static bool check_free_of_jobs(struct check *check, struct error *err)
+/* Jobs that leave no mark in the XML: commit, pull and backup. */
+static bool check_block_jobs(struct check *check, struct error *err)
+{
+	for (size_t i = 0; i < check->xml.n_disks; i++) {
+		virDomainBlockJobInfo job;
+		if (!check->xml.disks[i].target || virDomainGetBlockJobInfo(check->domain, check->xml.disks[i].target, &job, 0) != 1)
+			continue;
+		error_set(err, ERR_GUEST_BLOCK_JOB, "guest %s on %s: a block job runs on disk %s (%llu of %llu done); none may",
+			  check->xml.name, check->request->host, check->xml.disks[i].target, job.cur, job.end);
+		error_hint(err, "virsh blockjob %s %s shows it; let it end, or --abort it", check->xml.name, check->xml.disks[i].target);
+		return false;
+	}
+	virResetLastError();
+	return true;
+}
+
+static bool check_free_of_jobs(struct check *check, const char *xml, struct error *err)
 {
 	const char *guest = check->request->guest;
 	virDomainJobInfo job;
@@ -54,12 +71,14 @@ static bool check_free_of_jobs(struct check *check, struct error *err)
 	}
 	if (snapshots > 0)
 		return error_set(err, ERR_GUEST_SNAPSHOT, "guest %s has %d snapshots and may have 0", guest, snapshots);
-	if (check->xml.n_hostdevs > 0)
-		return error_set(err, ERR_GUEST_HOSTDEV, "guest %s uses %u devices of %s and may use 0", guest, check->xml.n_hostdevs,
-				 check->request->host);
-	if (check->xml.unmovable_device)
-		return error_set(err, ERR_GUEST_DEVICE, "guest %s has a device that cannot be migrated: %s", guest, check->xml.unmovable_device);
-	return true;
+	int checkpoints = virDomainListAllCheckpoints(check->domain, NULL, 0);
+	virResetLastError();
+	if (checkpoints > 0) {
+		error_set(err, ERR_GUEST_SNAPSHOT, "guest %s has %d backup checkpoints and may have 0", guest, checkpoints);
+		error_hint(err, "they are lost by a move: virsh checkpoint-delete %s --metadata NAME, and make a full backup afterwards", guest);
+		return false;
+	}
+	return lv_movable(xml, guest, check->request->host, err) && check_block_jobs(check, err);
 }
 
 /* The target may know the guest only as an inactive definition of the same UUID (an old stay), which
@@ -81,69 +100,6 @@ static bool check_absent(struct check *check, struct error *err)
 		  check->request->target, virDomainGetName(there), uuid, virDomainIsActive(there) == 1 ? "active" : "inactive");
 	virDomainFree(there);
 	return false;
-}
-
-/* By the name that the guest will use there. */
-static bool check_network(struct check *check, const char *name, struct error *err)
-{
-	const char *wanted = lv_map(check->request->nets, check->request->n_nets, name);
-	virNetworkPtr network = virNetworkLookupByName(check->target, wanted);
-
-	if (network) {
-		int active = virNetworkIsActive(network);
-		virNetworkFree(network);
-		if (active == 1)
-			return true;
-		return error_set(err, ERR_TARGET_NETWORK_MISSING, "guest %s: network %s of host %s is not active", check->request->guest, wanted,
-				 check->request->target);
-	}
-	virResetLastError();
-	char **names;
-	size_t n;
-	bool found = false;
-	lv_networks(check->target, &names, &n);
-	/* A host that cannot list its interfaces proves nothing; libvirt itself then refuses before anything is copied. */
-	bool is_known = n > 0;
-	while (n > 0) {
-		found = found || strcmp(names[n - 1], wanted) == 0;
-		free(names[--n]);
-	}
-	free(names);
-	if (found || !is_known)
-		return true;
-	return error_set(err, ERR_TARGET_NETWORK_MISSING, "guest %s: host %s has no network or bridge %s", check->request->guest,
-			 check->request->target, wanted);
-}
-
-static bool check_machine(struct check *check, struct error *err)
-{
-	const struct lv_xml_domain *xml = &check->xml;
-	const char *guest = check->request->guest, *target = check->request->target;
-	LV_AUTO(text_free) char *caps = virConnectGetDomainCapabilities(check->target, xml->emulator, xml->arch, xml->machine, xml->type, 0);
-
-	if (!caps) {
-		int code = lv_last_code();
-		if (code == VIR_ERR_NO_SUPPORT || code == VIR_ERR_OPERATION_UNSUPPORTED) {
-			virResetLastError();
-			return true;
-		}
-		lv_error(err, ERR_TARGET_MACHINE, "guest %s: host %s cannot run machine %s (%s)", guest, target,
-			 xml->machine ? xml->machine : "(default)", xml->type ? xml->type : "?");
-		err->code = ERR_TARGET_MACHINE;
-		return false;
-	}
-	if (!xml->cpu || !xml->is_cpu_checked)
-		return true;
-	int verdict = virConnectCompareHypervisorCPU(check->target, xml->emulator, xml->arch, xml->machine, xml->type, xml->cpu,
-						     VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE);
-	if (verdict == VIR_CPU_COMPARE_IDENTICAL || verdict == VIR_CPU_COMPARE_SUPERSET)
-		return true;
-	if (verdict == VIR_CPU_COMPARE_INCOMPATIBLE || lv_last_code() == VIR_ERR_CPU_INCOMPATIBLE)
-		return lv_error(err, ERR_TARGET_CPU_MODEL, "guest %s needs CPU %s, host %s has not all of it", guest,
-				xml->cpu_model ? xml->cpu_model : "(unnamed)", target);
-	/* The driver cannot compare (pass-through, another hypervisor): libvirt checks again when the move begins. */
-	virResetLastError();
-	return true;
 }
 
 static const char *map_pool(const struct hv_request *request, const char *disk, const char *pool)
@@ -282,19 +238,6 @@ static bool is_copy_candidate(const struct lv_xml_disk *disk)
 	       (!disk->type || strcmp(disk->type, "network") != 0);
 }
 
-static bool refuse_disk(struct check *check, const struct lv_xml_disk *disk, struct error *err)
-{
-	const char *guest = check->request->guest;
-
-	if (disk->has_mirror)
-		return error_set(err, ERR_GUEST_BLOCK_JOB, "guest %s: a block job runs on disk %s", guest, disk->target);
-	if (disk->is_transient)
-		return error_set(err, ERR_GUEST_DISK, "guest %s: disk %s is transient", guest, disk->target);
-	if (disk->device && strcmp(disk->device, "lun") == 0)
-		return error_set(err, ERR_GUEST_PASSTHROUGH, "guest %s: disk %s is a LUN passed through", guest, disk->target);
-	return true;
-}
-
 static bool check_disks(struct check *check, struct error *err)
 {
 	struct hv_preflight *result = &check->result;
@@ -303,8 +246,6 @@ static bool check_disks(struct check *check, struct error *err)
 	for (size_t i = 0; i < check->xml.n_disks; i++) {
 		const struct lv_xml_disk *disk = &check->xml.disks[i];
 		bool is_copied = false;
-		if (!refuse_disk(check, disk, err))
-			return false;
 		if (!disk->target || !is_copy_candidate(disk))
 			continue;
 		struct hv_disk *planned = xcalloc(1, sizeof *planned);
@@ -342,34 +283,13 @@ static bool check_space(struct check *check, struct error *err)
 	return true;
 }
 
-/* Free, buffers and cache: what a new guest can have. 0 = the host does not say. */
-static uint64_t free_memory(virConnectPtr conn)
+static bool check_all(struct check *check, const char *xml, struct error *err)
 {
-	virNodeMemoryStats stats[16];
-	int n = 0;
-	uint64_t kib = 0;
+	const struct lv_ask ask = { check->source, check->target, check->request, &check->xml, &check->result };
 
-	if (virNodeGetMemoryStats(conn, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &n, 0) < 0 || n > 16 ||
-	    virNodeGetMemoryStats(conn, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &n, 0) < 0) {
-		virResetLastError();
-		return 0;
-	}
-	for (int i = 0; i < n; i++)
-		if (strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_TOTAL) != 0)
-			kib += stats[i].value;
-	return kib * 1024;
-}
-
-static bool check_all(struct check *check, struct error *err)
-{
-	if (!check_state(check, err) || !check_free_of_jobs(check, err) || !check_absent(check, err) || !check_machine(check, err))
+	if (!check_state(check, err) || !check_free_of_jobs(check, xml, err) || !check_absent(check, err) || !lv_target_fits(&ask, err) ||
+	    !check_disks(check, err) || !check_space(check, err))
 		return false;
-	for (size_t i = 0; i < check->xml.n_interfaces; i++)
-		if (!check_network(check, check->xml.interfaces[i], err))
-			return false;
-	if (!check_disks(check, err) || !check_space(check, err))
-		return false;
-	check->result.target_free_memory_bytes = free_memory(check->target);
 	/* block-job-set-speed through the monitor of QEMU. */
 	const char *driver = virConnectGetType(check->source);
 	check->result.disks_can_be_throttled = driver && strcmp(driver, "QEMU") == 0;
@@ -390,7 +310,7 @@ bool lv_preflight(virConnectPtr source, virConnectPtr target, const struct hv_re
 	if (!lv_xml_domain_read(xml, &check.xml, err))
 		return error_wrap(err, "guest %s", request->guest);
 	check.domain = domain;
-	bool ok = check_all(&check, err);
+	bool ok = check_all(&check, xml, err);
 	lv_xml_domain_clear(&check.xml);
 	if (ok)
 		*ret = check.result;

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "libvirt_internal.h"
+#include "libvirt_movable.h"
 #include "libvirt_xml.h"
 
 static bool read_host(virConnectPtr conn, struct host *host, struct error *err)
@@ -177,24 +178,15 @@ static enum guest_state state_of(const virDomainInfo *info)
 }
 
 /* Facts that forbid a move whatever the target. */
-static void read_unmovable(virDomainPtr domain, const struct lv_xml_domain *xml, struct guest *guest)
+static void read_unmovable(virDomainPtr domain, const char *xml, const char *host, struct guest *guest)
 {
 	int snapshots = virDomainSnapshotNum(domain, 0);
 
 	virResetLastError();
 	if (snapshots > 0)
 		error_set(&guest->unmovable, ERR_GUEST_SNAPSHOT, "guest %s has %d snapshots and may have 0", guest->name, snapshots);
-	else if (xml->n_hostdevs > 0)
-		error_set(&guest->unmovable, ERR_GUEST_HOSTDEV, "guest %s uses %u devices of its host and may use 0", guest->name, xml->n_hostdevs);
-	else if (xml->unmovable_device)
-		error_set(&guest->unmovable, ERR_GUEST_DEVICE, "guest %s has a device that cannot be migrated: %s", guest->name,
-			  xml->unmovable_device);
-	for (size_t i = 0; i < xml->n_disks && guest->unmovable.code == ERR_NONE; i++) {
-		if (xml->disks[i].has_mirror)
-			error_set(&guest->unmovable, ERR_GUEST_BLOCK_JOB, "guest %s: a block job runs on disk %s", guest->name, xml->disks[i].target);
-		else if (xml->disks[i].is_transient)
-			error_set(&guest->unmovable, ERR_GUEST_DISK, "guest %s: disk %s is transient", guest->name, xml->disks[i].target);
-	}
+	else
+		lv_movable(xml, guest->name, host, &guest->unmovable);
 }
 
 /* During a migration the mirrors of the move itself are block jobs: the running migration is then the fact that counts. */
@@ -260,7 +252,7 @@ static void read_guest(virConnectPtr conn, virDomainPtr domain, struct inventory
 	if (guest->state == GUEST_RUNNING)
 		read_stats(domain, guest);
 	if (!migrates(domain))
-		read_unmovable(domain, &xml, guest);
+		read_unmovable(domain, text, inventory->hosts[0].name, guest);
 	virResetLastError();
 	lv_xml_domain_clear(&xml);
 }

@@ -15,6 +15,7 @@
 
 #include "xalloc.h"
 
+enum { HUGE_PAGE_BYTES = 2 << 20 }; /* of a guest that names no size: the default of x86 and most others */
 enum { XML_BYTES_MAX = 16 << 20 }; /* libvirt's own bound for one string on the wire */
 
 struct doc {
@@ -128,6 +129,16 @@ static uint64_t unit_bytes(const char *unit)
 	return 1024; /* libvirt's default for memory */
 }
 
+static uint64_t size_of(struct doc *doc, const char *path, const char *unit_path)
+{
+	char *words = text(doc, NULL, path), *unit = text(doc, NULL, unit_path);
+	uint64_t value = 0, bytes = number(words, &value) && value <= UINT64_MAX / unit_bytes(unit) ? value * unit_bytes(unit) : 0;
+
+	free(words);
+	free(unit);
+	return bytes;
+}
+
 static void read_disk(struct doc *doc, xmlNodePtr node, struct lv_xml_disk *disk)
 {
 	disk->target = text(doc, node, "./target/@dev");
@@ -156,27 +167,6 @@ static void disk_clear(struct lv_xml_disk *disk)
 	free(disk->format);
 }
 
-/* Devices that libvirt or QEMU refuse to migrate; hostdevs and disks are judged elsewhere. */
-static char *unmovable_device(struct doc *doc)
-{
-	static const struct {
-		const char *path, *name;
-	} devices[] = {
-		{ "/domain/devices/filesystem/driver[@type='virtiofs']", "virtiofs" },
-		{ "/domain/devices/filesystem", "shared folder" },
-		{ "/domain/devices/shmem[model/@type='ivshmem' or @role='peer']", "ivshmem" },
-		{ "/domain/devices/interface[@type='vdpa']", "vDPA interface" },
-		{ "/domain/devices/interface[@type='hostdev']", "pass-through interface" },
-		{ "/domain/cpu/feature[@name='invtsc' and @policy='require'][not(/domain/clock/timer[@name='tsc']/@frequency)]",
-		  "invtsc without a fixed TSC frequency" },
-	};
-
-	for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
-		if (has(doc, NULL, devices[i].path))
-			return xstrdup(devices[i].name);
-	return NULL;
-}
-
 static void read_cpu(struct doc *doc, struct lv_xml_domain *domain)
 {
 	xmlXPathObjectPtr found = find(doc, NULL, "/domain/cpu");
@@ -188,6 +178,7 @@ static void read_cpu(struct doc *doc, struct lv_xml_domain *domain)
 		xmlBufferFree(buffer);
 	}
 	xmlXPathFreeObject(found);
+	domain->cpu_mode = text(doc, NULL, "/domain/cpu/@mode");
 	domain->cpu_model = text(doc, NULL, "/domain/cpu/model");
 	domain->is_cpu_checked = has(doc, NULL, "/domain/cpu[@check='full' or @check='partial' or @match='strict']");
 }
@@ -206,17 +197,17 @@ bool lv_xml_domain_read(const char *xml, struct lv_xml_domain *ret, struct error
 	domain.arch = text(&doc, NULL, "/domain/os/type/@arch");
 	domain.machine = text(&doc, NULL, "/domain/os/type/@machine");
 	domain.emulator = text(&doc, NULL, "/domain/devices/emulator");
-	domain.unmovable_device = unmovable_device(&doc);
 	read_cpu(&doc, &domain);
+
+	domain.tpm_backend = text(&doc, NULL, "/domain/devices/tpm/backend/@type");
 
 	char *words = text(&doc, NULL, "/domain/vcpu");
 	domain.vcpus = number(words, &value) && value < UINT32_MAX ? (uint32_t)value : 1;
 	free(words);
-	words = text(&doc, NULL, "/domain/memory");
-	char *unit = text(&doc, NULL, "/domain/memory/@unit");
-	domain.memory_bytes = number(words, &value) && value <= UINT64_MAX / unit_bytes(unit) ? value * unit_bytes(unit) : 0;
-	free(unit);
-	free(words);
+	domain.memory_bytes = size_of(&doc, "/domain/memory", "/domain/memory/@unit");
+	domain.huge_page_bytes = size_of(&doc, "/domain/memoryBacking/hugepages/page/@size", "/domain/memoryBacking/hugepages/page/@unit");
+	if (domain.huge_page_bytes == 0 && has(&doc, NULL, "/domain/memoryBacking/hugepages"))
+		domain.huge_page_bytes = HUGE_PAGE_BYTES;
 
 	xmlXPathObjectPtr found = find(&doc, NULL, "/domain/devices/disk");
 	domain.disks = xcalloc(count(found) + 1, sizeof *domain.disks);
@@ -224,8 +215,10 @@ bool lv_xml_domain_read(const char *xml, struct lv_xml_domain *ret, struct error
 		read_disk(&doc, found->nodesetval->nodeTab[domain.n_disks], &domain.disks[domain.n_disks]);
 	xmlXPathFreeObject(found);
 	texts(&doc, "/domain/devices/interface/source/@bridge[../../@type='bridge']"
-	      " | /domain/devices/interface/source/@network[../../@type='network']",
+	      " | /domain/devices/interface/source/@network[../../@type='network']"
+	      " | /domain/devices/interface/source/@dev[../../@type='direct']",
 	      &domain.interfaces, &domain.n_interfaces);
+	texts(&doc, "/domain/devices/interface/filterref/@filter", &domain.filters, &domain.n_filters);
 	found = find(&doc, NULL, "/domain/devices/hostdev");
 	domain.n_hostdevs = (uint32_t)count(found);
 	xmlXPathFreeObject(found);
@@ -245,15 +238,19 @@ void lv_xml_domain_clear(struct lv_xml_domain *domain)
 	free(domain->arch);
 	free(domain->machine);
 	free(domain->emulator);
+	free(domain->cpu_mode);
 	free(domain->cpu_model);
+	free(domain->tpm_backend);
 	free(domain->cpu);
-	free(domain->unmovable_device);
 	for (size_t i = 0; i < domain->n_disks; i++)
 		disk_clear(&domain->disks[i]);
 	free(domain->disks);
 	for (size_t i = 0; i < domain->n_interfaces; i++)
 		free(domain->interfaces[i]);
 	free(domain->interfaces);
+	for (size_t i = 0; i < domain->n_filters; i++)
+		free(domain->filters[i]);
+	free(domain->filters);
 	*domain = (struct lv_xml_domain){ 0 };
 }
 
@@ -521,6 +518,35 @@ char *lv_xml_text(const char *xml, const char *xpath)
 	DOC doc;
 
 	return doc_open(&doc, xml, NULL, NULL) ? text(&doc, NULL, xpath) : NULL;
+}
+
+static char *value_at(struct doc *doc, xmlNodePtr node, const char *expression)
+{
+	doc->xpath->node = node;
+	xmlXPathObjectPtr value = xmlXPathEval((const xmlChar *)expression, doc->xpath);
+
+	assert(value && value->type == XPATH_STRING);
+	char *copy = xstrdup((const char *)value->stringval);
+	xmlXPathFreeObject(value);
+	return copy;
+}
+
+char *lv_xml_first(const char *xml, const struct lv_xml_query *queries, size_t n, size_t *ret_at)
+{
+	char *value = NULL;
+	DOC doc;
+
+	if (!doc_open(&doc, xml, NULL, NULL))
+		return NULL;
+	for (size_t i = 0; i < n && !value; i++) {
+		xmlXPathObjectPtr found = find(&doc, NULL, queries[i].path);
+		if (count(found) > 0) {
+			value = value_at(&doc, found->nodesetval->nodeTab[0], queries[i].value);
+			*ret_at = i;
+		}
+		xmlXPathFreeObject(found);
+	}
+	return value;
 }
 
 void lv_xml_texts(const char *xml, const char *xpath, char ***ret, size_t *n)

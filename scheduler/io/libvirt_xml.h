@@ -22,6 +22,7 @@ struct lv_xml_disk {
 
 struct lv_xml_domain {
 	char *name, *uuid, *type, *arch, *machine, *emulator;
+	char *cpu_mode;  /* custom, host-model, host-passthrough, maximum; NULL = none */
 	char *cpu_model; /* NULL = none named */
 	char *cpu;       /* the whole element; NULL = none */
 	bool is_cpu_checked; /* libvirt itself holds the target to this CPU */
@@ -29,10 +30,13 @@ struct lv_xml_domain {
 	uint64_t memory_bytes;
 	struct lv_xml_disk *disks;
 	size_t n_disks;
-	char **interfaces; /* bridge or network names */
+	char **interfaces; /* names of bridges, libvirt networks and devices of the host under a macvtap */
 	size_t n_interfaces;
+	char **filters;    /* network filters of its interfaces */
+	size_t n_filters;
+	char *tpm_backend; /* NULL = no TPM */
+	uint64_t huge_page_bytes; /* 0 = none are needed */
 	uint32_t n_hostdevs;
-	char *unmovable_device; /* the first device that libvirt cannot migrate: "virtiofs", "ivshmem"; NULL = none */
 };
 
 bool lv_xml_domain_read(const char *xml, struct lv_xml_domain *ret, struct error *err);
@@ -65,5 +69,12 @@ char *lv_xml_text(const char *xml, const char *xpath);
 void lv_xml_texts(const char *xml, const char *xpath, char ***texts, size_t *n);
 
 const char *lv_map(const struct name_map *map, size_t n, const char *name);
+
+/* A node that is looked for, and an XPath string about it. */
+struct lv_xml_query {
+	const char *path, *value;
+};
+/* The value of the first query that finds a node, or NULL; *ret_at is its number. */
+char *lv_xml_first(const char *xml, const struct lv_xml_query *queries, size_t n, size_t *ret_at);
 
 #endif

@@ -67,7 +67,6 @@ static void a_guest_is_read_with_units_disks_and_networks(void **state)
 	assert_int_equal(domain.n_interfaces, 2);
 	assert_string_equal(domain.interfaces[0], "br-lan");
 	assert_string_equal(domain.interfaces[1], "nat");
-	assert_null(domain.unmovable_device);
 	lv_xml_domain_clear(&domain);
 }
 
