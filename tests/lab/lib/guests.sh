@@ -4,8 +4,8 @@
 guest_id() { cksum <<<"$1" | cut -d' ' -f1; }
 guest_known() { [ -e "$LAB_DIR/guests/$1/xml" ] || die "no guest $1 in this lab"; }
 
-# Options of one guest to variables of the caller (memory, fill, set, dirty, disks, bridge, transient, autostart, host,
-# count, prefix, name), which has declared them.
+# Options of one guest to variables of the caller (memory, fill, set, dirty, disks, bridge, cpu, extra, transient, autostart,
+# host, count, prefix, name), which has declared them.
 parse_guest() {
     while [ $# -gt 0 ]; do
         case $1 in
@@ -16,6 +16,8 @@ parse_guest() {
         --dirty) dirty=$2; shift ;;
         --disk) disks+=("$2"); shift ;;
         --net) bridge=$2; shift ;;
+        --cpu) cpu=$2; shift ;;
+        --device) extra+=$2; shift ;;
         --count) count=$2; shift ;;
         --prefix) prefix=$2; shift ;;
         --transient) transient=1 ;;
@@ -45,7 +47,7 @@ make_disk() { # NAME HOST NUMBER FORMAT MIB
 
 # Writes $LAB_DIR/guests/NAME/{xml,host,disks,...} and makes the disks; does not start.
 prepare_guest() {
-    local name=$1 host=h1 memory=128 fill=48 set=4 dirty=1 bridge='' transient='' autostart='' count='' prefix=''
+    local name=$1 host=h1 memory=128 fill=48 set=4 dirty=1 bridge='' cpu='' extra='' transient='' autostart='' count='' prefix=''
     local disks=() spec number=0 format size load cmdline folder letter odd devices=''
     shift
     local given=$name
@@ -87,12 +89,13 @@ prepare_guest() {
   <vcpu>1</vcpu>
   <os><type arch='x86_64' machine='pc'>hvm</type><kernel>$LAB_DIR/build/guest.elf</kernel><cmdline>$cmdline</cmdline></os>
   <features><acpi/></features>
+  $cpu
   <clock offset='utc'><timer name='hpet' present='no'/></clock>
   <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>destroy</on_crash>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='usb' model='none'/>
-    $devices
+    $devices$extra
     <serial type='file'><source path='$LAB_DIR/serial/$name.log' append='on'/><target port='0'/></serial>
     <input type='mouse' bus='ps2'/>
     <video><model type='none'/></video>
@@ -172,7 +175,7 @@ lab_guest() {
 
 # shellcheck disable=SC2034  # parse_guest fills them; only some are wanted here
 expand_guest() {
-    local host memory fill set dirty bridge transient autostart count='' prefix='' name='' disks=() i
+    local host memory fill set dirty bridge cpu extra='' transient autostart count='' prefix='' name='' disks=() i
     parse_guest "$@"
     if [ -n "$count" ]; then
         for ((i = 1; i <= count; i++)); do names+=("${prefix:?--prefix}$i"); prepare_guest "$prefix$i" "$@"; done
