@@ -28,6 +28,7 @@ struct engine_options {
 	int64_t retry_delay_ms;      /* doubles with each attempt; default 5000 */
 	int64_t stats_interval_ms;   /* default 250 */
 	int64_t no_progress_ms;      /* watchdog; default 60000 */
+	int64_t switchover_watch_ms; /* beyond the blackout that is allowed, before the hosts are asked what keeps the switchover; default 5000 */
 	int64_t reconcile_interval_ms; /* between two askings; default 1000, doubles up to 30000 */
 	int64_t reply_timeout_ms;    /* for any request but a migration; default 60000 */
 	int64_t host_down_ms;        /* a move that has not begun gives up on a host after this; default 120000 */

@@ -22,6 +22,8 @@ static void resume_source(struct sim *sim, struct sim_migration *migration)
 {
 	struct sim_copy *from = migration->from;
 
+	if (from == NULL)
+		sim_migration_without_source(sim, migration);
 	if (from == NULL || !migration->source_is_stopped)
 		return;
 	migration->source_is_stopped = false;

@@ -230,7 +230,7 @@ void sim_do_suspend(struct sim *sim, struct sim_op *op)
 		return;
 	/* The other of two may have died while the request was on its way; whether it runs on is then for the manager to say. */
 	if (copy == sim_guest_main_copy(sim, copy->guest) && sim->guests[copy->guest].was_twice_us != 0 &&
-		sim->now_us - sim->guests[copy->guest].was_twice_us <= US_PER_S)
+		sim->now_us - sim->guests[copy->guest].was_twice_us <= MANAGER_LAG_US)
 		sim->guests[copy->guest].is_ended = true;
 	else if (copy == sim_guest_main_copy(sim, copy->guest))
 		sim_breach(sim, "guest %s is suspended on %s, where it runs", sim_guest_name(sim, copy->guest), sim_host_name(sim, op->host));
@@ -253,7 +253,9 @@ void sim_do_destroy(struct sim *sim, struct sim_op *op)
 	sim_copy_end(sim, copy, false);
 	sim_note_send(sim, HV_NOTE_GUEST_STOPPED, op->host, guest, 0, NULL);
 	main_copy = sim_guest_main_copy(sim, guest);
-	if (main_copy == NULL && !sim->guests[guest].is_ended)
+	if (main_copy == NULL && sim->guests[guest].lost_us >= 0 && sim->now_us - sim->guests[guest].lost_us <= MANAGER_LAG_US)
+		sim->guests[guest].is_ended = true; /* the one that was to go on has just died with its host */
+	else if (main_copy == NULL && !sim->guests[guest].is_ended)
 		sim_breach(sim, "guest %s is destroyed on %s, and no other copy can go on", sim_guest_name(sim, guest), sim_host_name(sim, op->host));
 	sim_guest_verify(sim, guest);
 	if (migration == NULL)

@@ -113,6 +113,8 @@ static void end_copies(struct sim *sim, uint32_t host)
 		next = copy->next_on_host;
 		if (!sim_copy_is_active(copy))
 			continue;
+		if (copy->version == sim->guests[guest].version && !copy->is_incoming)
+			sim->guests[guest].lost_us = sim->now_us;
 		sim_copy_end(sim, copy, false);
 		if (migration != NULL && is_source)
 			sim_migration_source_dies(sim, migration);
@@ -161,8 +163,9 @@ static void boot(struct sim *sim, uint32_t host)
 		} else {
 			sim_copy_takes_over(sim, copy);
 			guest->is_ended = guest->was_paused = false;
-			guest->was_running = guest->was_booted = true;
+			guest->was_running = true;
 		}
+		guest->was_booted = true;
 		sim_copy_set(sim, copy, HV_RUNNING, HV_PAUSE_NONE);
 	}
 }

@@ -450,6 +450,12 @@ static void move_interfaces(struct sim *sim, const struct sim_migration *migrati
 	}
 }
 
+void sim_migration_without_source(struct sim *sim, struct sim_migration *migration)
+{
+	if (migration->to != NULL && migration->to->presence != HV_RUNNING && sim->guests[migration->guest].was_running)
+		sim->guests[migration->guest].is_ended = true;
+}
+
 /* Confirm kills the source's process; with a persistent target its definition goes too. */
 void sim_migration_end_source(struct sim *sim, struct sim_migration *migration)
 {
@@ -459,9 +465,7 @@ void sim_migration_end_source(struct sim *sim, struct sim_migration *migration)
 	if (migration->to != NULL && migration->to->presence != HV_RUNNING)
 		sim_copy_takes_over(sim, migration->to);
 	if (from == NULL) {
-		/* It died at this moment: whether a copy that waits for its resume may run is for the manager to say. */
-		if (migration->to != NULL && migration->to->presence != HV_RUNNING && sim->guests[migration->guest].was_running)
-			sim->guests[migration->guest].is_ended = true;
+		sim_migration_without_source(sim, migration);
 		return;
 	}
 	migration->from = NULL;

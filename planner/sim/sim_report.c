@@ -222,8 +222,13 @@ static bool check_guest(const struct sim *sim, uint32_t g, struct error *err)
 	/* What was left of a guest that somebody else has carried off or its host has booted afresh may be kept for them. */
 	if (guest->was_running && running == 1 && (guest->was_strangers || guest->was_booted))
 		return true;
+	/* So may two running copies, once libvirt has let it run twice: the manager has to report it. */
+	if (guest->was_running && running == 2 && guest->was_strangers && guest->may_run_twice)
+		return true;
 	if (guest->was_running && (running != 1 || active != 1))
 		return error_set(err, ERR_INTERNAL, "guest %s: runs on %u hosts, is active on %u", sim_guest_name(sim, g), running, active);
+	if (guest->was_paused && guest->was_booted && running <= 1)
+		return true;
 	if (guest->was_paused && (running != 0 || active != 1))
 		return error_set(err, ERR_INTERNAL, "guest %s was paused: runs on %u hosts, is active on %u", sim_guest_name(sim, g), running, active);
 	return true;

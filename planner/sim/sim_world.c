@@ -402,6 +402,7 @@ static void build_guest(struct sim *sim, uint32_t g)
 	guest->was_running = from->state == GUEST_RUNNING;
 	guest->was_paused = from->state == GUEST_PAUSED;
 	guest->dark_since_us = guest->was_running ? -1 : 0;
+	guest->lost_us = -1;
 	guest->blackout_us = -1;
 	copy = sim_copy_add(sim, g, from->host);
 	copy->is_persistent = from->persistent || from->state == GUEST_SHUTOFF;

@@ -22,7 +22,13 @@
 #include "name_index.h"
 #include "sim.h"
 
-enum { US_PER_MS = 1000, US_PER_S = 1000000 };
+enum {
+	US_PER_MS = 1000,
+	US_PER_S = 1000000,
+	/* What a manager knows of a pair of hosts is as old as its answers and the way of its request: an act that was right
+	 * then is no mistake now. */
+	MANAGER_LAG_US = 3500000,
+};
 
 struct sim_copy_disk {
 	uint32_t volume; /* INDEX_NONE = not in a pool */
@@ -78,6 +84,7 @@ struct sim_guest {
 	bool was_running, was_paused; /* at the beginning */
 	bool is_ended;           /* by a fault */
 	int64_t was_twice_us;    /* when it last ran twice; 0 = never */
+	int64_t lost_us;         /* when a host died with its newest copy; -1 = never */
 	bool was_strangers;      /* somebody else has migrated it */
 	bool was_booted;         /* by its host, from what was defined there */
 	bool may_run_twice;      /* libvirt itself let it; until one copy is gone */
@@ -318,6 +325,8 @@ void sim_migration_schedule(struct sim *sim, struct sim_migration *migration, in
 void sim_migration_enter(struct sim *sim, struct sim_migration *migration, enum sim_phase phase);
 void sim_migration_stats(struct sim *sim, struct sim_migration *migration, struct hv_stats *ret_stats);
 void sim_migration_end_source(struct sim *sim, struct sim_migration *migration);
+/* The source has died during Finish: whether a copy that waits for its resume may run is for the manager to say. */
+void sim_migration_without_source(struct sim *sim, struct sim_migration *migration);
 
 /* sim_fail.c */
 /* The source notices after delay_us and cancels. */

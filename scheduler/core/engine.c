@@ -131,16 +131,24 @@ static void handle_reply(struct engine *engine, struct hv_reply *reply)
 	uint32_t sequence;
 	struct move *move = engine_move_of_tag(engine, reply->tag, &sequence);
 	uint32_t slot = reply->kind;
+	enum side side = SIDE_SOURCE;
 
 	if (move == NULL && reply->kind == HV_PROBE)
 		measure_reply(engine, reply);
-	/* A reply that is not the one waited for (late, doubled, given up on) says nothing. */
-	if (move != NULL && reply->kind == HV_WHERE && move->pending[SLOT_WHERE_TARGET] == sequence)
+	if (move != NULL && reply->kind == HV_WHERE && move->pending[SLOT_WHERE_TARGET] == sequence) {
 		slot = SLOT_WHERE_TARGET;
+		side = SIDE_TARGET;
+	} else if (move != NULL && reply->kind == HV_WHERE && move->pending[SLOT_WHERE_OTHER] == sequence) {
+		slot = SLOT_WHERE_OTHER;
+		side = SIDE_OTHER;
+	}
+	if (move != NULL && move->late_prepare == sequence)
+		move->late_prepare = 0; /* whatever it did is done now */
+	/* A reply that is not the one waited for (late, doubled, given up on) says nothing else. */
 	if (move == NULL || move->pending[slot] != sequence)
 		return;
 	move->pending[slot] = 0;
-	run_reply(engine, move, reply, slot == SLOT_WHERE_TARGET ? SIDE_TARGET : SIDE_SOURCE);
+	run_reply(engine, move, reply, side);
 }
 
 static void host_up(struct engine *engine, uint32_t host)
@@ -154,7 +162,7 @@ static void host_up(struct engine *engine, uint32_t host)
 		struct move *move = &engine->moves[engine->active[i]];
 
 		if (move->source == host || move->target == host)
-			reconcile_host_up(engine, move);
+			reconcile_hint(engine, move);
 	}
 	engine->must_admit = true;
 }

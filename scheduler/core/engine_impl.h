@@ -16,19 +16,30 @@ enum {
 	ACTIVE_MAX = 4096,          /* moves under way at once; beyond any libvirt limit by far */
 	LINKS_OF_MOVE = 4,          /* source out, target in, two shared */
 	SIDES = 2,
-	/* Both hosts are asked WHERE at once, so that kind has a second slot. */
+	/* Both hosts are asked WHERE at once, and a third one after them, so that kind has three slots. */
 	SLOT_WHERE_TARGET = HV_KIND_COUNT,
+	SLOT_WHERE_OTHER,
 	SLOTS,
 };
 
-enum side { SIDE_SOURCE, SIDE_TARGET };
+enum side { SIDE_SOURCE, SIDE_TARGET, SIDE_OTHER };
 
 /* What one host said when it was asked where the guest runs. */
 struct sighting {
 	bool is_asked;              /* a WHERE is outstanding */
 	bool is_answered;
 	bool is_unreachable;
+	int64_t answered_ms;
 	struct hv_where where;
+};
+
+/* The search for the guest on all other hosts, one after the other: see elsewhere.c. */
+struct elsewhere {
+	bool is_under_way;
+	uint32_t host;              /* that is being asked, in the inventory */
+	int64_t since_ms;           /* when the search began */
+	int64_t next_ms;            /* when to ask that host again; TIME_NEVER = an answer is awaited */
+	int64_t clear_ms;           /* when it ended without finding the guest; -1 = it has not */
 };
 
 struct reconcile {
@@ -38,8 +49,10 @@ struct reconcile {
 	uint32_t same_verdicts;     /* in a row: some verdicts need to be seen twice */
 	uint32_t last_verdict;
 	int64_t since_ms;
+	int64_t unconfirmed_ms;     /* since when the target runs and the source waits */
 	bool was_migrating;         /* the source, while the target waited for its resume */
 	bool must_settle;           /* a request of an earlier life may still be on its way */
+	struct elsewhere elsewhere;
 };
 
 struct move {
@@ -65,6 +78,7 @@ struct move {
 
 	uint32_t pending[SLOTS]; /* sequence of the outstanding request of each kind, 0 = none */
 	int64_t pending_until_ms[SLOTS];
+	uint32_t late_prepare;      /* sequence of a PREPARE that we gave up on and that may still be at work, 0 = none */
 	struct name_map *pools, *nets; /* of its requests: own arrays, borrowed strings */
 	size_t n_pools, n_nets;
 
@@ -92,6 +106,7 @@ struct move {
 	int64_t progress_ms;
 	uint64_t progress_bytes;
 	int64_t wire_ms;            /* when it came onto the wire */
+	int64_t switchover_ms;      /* when its switchover began */
 	uint32_t ladder_step, ladder_round; /* see converge.c */
 	int64_t ladder_ms, ladder_downtime_ms;
 	bool is_abort_wanted;
@@ -102,6 +117,7 @@ struct move {
 	bool is_target_finished, is_source_finished; /* CLEANUP */
 	bool is_interrupted;        /* by our own end, not by anything that went wrong */
 	bool is_source_suspended;   /* by us, because it ran twice */
+	bool may_have_switched;     /* the target may have run in this attempt: what is on the source may be old */
 	bool is_elsewhere;          /* it ran on neither of the two when drover was started: somebody has carried it off */
 	bool is_handover_void;      /* the source was seen running since: the copy handed over must never run */
 	bool is_undoing, are_volumes_removed, is_tag_cleared, is_undefined; /* the attempt is being taken back */
@@ -197,6 +213,8 @@ void move_set_state(struct engine *engine, struct move *move, enum move_state st
 /* A new request about the move to its source (side SIDE_SOURCE) or target; the pointer is for
  * filling and valid until the next call. */
 struct hv_request *move_request(struct engine *engine, struct move *move, enum hv_kind kind, enum side side);
+/* The same to any host, with a slot of its own. */
+struct hv_request *move_request_to(struct engine *engine, struct move *move, enum hv_kind kind, const char *host, uint32_t slot);
 void move_set_target(struct engine *engine, struct move *move, uint32_t target);
 void move_reserve(struct engine *engine, struct move *move);
 void move_release(struct engine *engine, struct move *move, bool has_moved);
@@ -270,7 +288,18 @@ void reconcile_begin(struct engine *engine, struct move *move);
 void reconcile_reply(struct engine *engine, struct move *move, const struct hv_reply *reply, enum side side);
 void reconcile_tick(struct engine *engine, struct move *move);
 int64_t reconcile_deadline(const struct move *move);
-void reconcile_host_up(struct engine *engine, struct move *move);
+/* Something has happened that makes it worth asking at once. */
+void reconcile_hint(struct engine *engine, struct move *move);
+/* What is to happen to a guest of which neither of the two hosts, or both, or a third one runs a copy is for a human to say. */
+void reconcile_leave_alone(struct engine *engine, struct move *move, const struct error *why);
+
+/* elsewhere.c */
+/* True when no third host has the guest, as asked just now. Otherwise the search is begun or goes on, and
+ * the two hosts are asked again when it is over. */
+bool elsewhere_is_clear(struct engine *engine, struct move *move);
+void elsewhere_reply(struct engine *engine, struct move *move, const struct hv_reply *reply);
+void elsewhere_tick(struct engine *engine, struct move *move);
+int64_t elsewhere_deadline(const struct move *move);
 
 /* eta.c uses all of the above for the views. */
 

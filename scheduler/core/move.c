@@ -34,11 +34,10 @@ void move_set_state(struct engine *engine, struct move *move, enum move_state st
 	move_touch(engine, move);
 }
 
-struct hv_request *move_request(struct engine *engine, struct move *move, enum hv_kind kind, enum side side)
+struct hv_request *move_request_to(struct engine *engine, struct move *move, enum hv_kind kind, const char *host, uint32_t slot)
 {
 	struct hv_request *request;
 	const struct move_record *record = &move->record;
-	uint32_t slot = kind == HV_WHERE && side == SIDE_TARGET ? (uint32_t)SLOT_WHERE_TARGET : (uint32_t)kind;
 
 	if (++engine->next_request == 0)
 		engine->next_request = 1; /* 0 means "none outstanding" */
@@ -49,7 +48,7 @@ struct hv_request *move_request(struct engine *engine, struct move *move, enum h
 		.kind = kind,
 		.guest = record->guest,
 		.uuid = record->uuid,
-		.host = side == SIDE_SOURCE ? record->source : record->target,
+		.host = host,
 		.target = record->target,
 		.job = {.move = record->id, .epoch = record->epoch},
 	};
@@ -59,6 +58,14 @@ struct hv_request *move_request(struct engine *engine, struct move *move, enum h
 	move->pending_until_ms[slot] =
 		kind == HV_MIGRATE ? TIME_NEVER : engine->now_ms + engine->options.reply_timeout_ms;
 	return request;
+}
+
+struct hv_request *move_request(struct engine *engine, struct move *move, enum hv_kind kind, enum side side)
+{
+	bool is_second = kind == HV_WHERE && side == SIDE_TARGET;
+
+	return move_request_to(engine, move, kind, side == SIDE_SOURCE ? move->record.source : move->record.target,
+		is_second ? (uint32_t)SLOT_WHERE_TARGET : (uint32_t)kind);
 }
 
 void move_set_target(struct engine *engine, struct move *move, uint32_t target)
@@ -169,6 +176,7 @@ void move_deactivate(struct engine *engine, struct move *move)
 	engine->moves[engine->active[move->active_at]].active_at = move->active_at;
 	move->active_at = INDEX_NONE;
 	memset(move->pending, 0, sizeof move->pending);
+	move->late_prepare = 0;
 	admission_count(engine, move, -1);
 }
 

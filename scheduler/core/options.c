@@ -13,6 +13,8 @@ void engine_options_init(struct engine_options *options)
 		.stats_interval_ms = 250,
 		/* Longer than the 30 s in which libvirt's own keepalive finds a dead peer. */
 		.no_progress_ms = 60000,
+		/* A switchover takes one to two seconds, most of it the end of the source's QEMU. */
+		.switchover_watch_ms = 5000,
 		.reconcile_interval_ms = 1000,
 		.reply_timeout_ms = 60000,
 		.host_down_ms = 120000,

@@ -17,6 +17,8 @@ enum {
 	SETTLE_MS = 1500,        /* a request of a killed manager reaches its libvirtd within this, or never */
 	ORPHAN_MS = 60000,       /* twice libvirt's keepalive: autodestroy has had its chance */
 	SWITCH_ASK_MS = 250,
+	PAIR_MS = 2000,          /* two answers further apart than this say nothing together */
+	UNCONFIRMED_MS = 3000,   /* a Confirm that is only slow comes within this; libvirt's keepalive takes 30 s */
 };
 
 /* What one side was seen to be, as bits so that a rule can name several. */
@@ -32,15 +34,19 @@ enum seen {
 	SEEN_HANDOVER = 1 << 8,          /* paused on the target as we asked: waits for our resume */
 	SEEN_POSTCOPY = 1 << 9,
 	SEEN_POSTCOPY_FAILED = 1 << 10,
+	SEEN_KEPT = 1 << 11,             /* paused by its owner, as it was before the move: has not run here since */
 	SEEN_GONE = SEEN_ABSENT | SEEN_SHUTOFF,
 	SEEN_LEFT = SEEN_ABSENT | SEEN_MIGRATED,
-	SEEN_ANY = (1 << 11) - 1,
+	SEEN_HERE = SEEN_ACTIVE | SEEN_KEPT,
+	SEEN_ARRIVED = SEEN_HERE | SEEN_ACTIVE_OUT,
+	SEEN_ANY = (1 << 12) - 1,
 };
 
 enum verdict_kind {
 	VERDICT_ASK_AGAIN,
 	VERDICT_IN_FLIGHT,
 	VERDICT_SWITCHING,
+	VERDICT_UNCONFIRMED,
 	VERDICT_NOT_MOVED,
 	VERDICT_ORPHAN,
 	VERDICT_SPLIT_BRAIN,
@@ -63,17 +69,20 @@ static const struct rule_row {
 } rows[] = {
 	{SEEN_POSTCOPY | SEEN_POSTCOPY_FAILED, SEEN_ANY, VERDICT_POSTCOPY, "in post-copy: neither side is touched"},
 	{SEEN_ANY, SEEN_POSTCOPY | SEEN_POSTCOPY_FAILED, VERDICT_POSTCOPY, "in post-copy: neither side is touched"},
+	{SEEN_PAUSED_JOB, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_UNCONFIRMED, "runs on the target; the source has not been told"},
 	{SEEN_PAUSED_JOB, SEEN_ANY, VERDICT_SWITCHING, "the switchover is under way"},
 	{SEEN_ACTIVE_OUT, SEEN_GONE | SEEN_PAUSED | SEEN_PAUSED_JOB | SEEN_SILENT, VERDICT_IN_FLIGHT, "the copy is under way"},
-	{SEEN_ACTIVE, SEEN_GONE | SEEN_MIGRATED, VERDICT_NOT_MOVED, "runs on the source, not on the target"},
-	{SEEN_ACTIVE, SEEN_PAUSED | SEEN_PAUSED_JOB | SEEN_HANDOVER, VERDICT_ORPHAN, "runs on the source; a paused copy is on the target"},
-	{SEEN_ACTIVE, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_SPLIT_BRAIN, "runs on both hosts"},
-	{SEEN_PAUSED, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_CONFIRM_LOST, "runs on the target; the source is paused and stale"},
+	{SEEN_HERE, SEEN_GONE | SEEN_MIGRATED, VERDICT_NOT_MOVED, "runs on the source, not on the target"},
+	{SEEN_HERE, SEEN_PAUSED | SEEN_PAUSED_JOB | SEEN_HANDOVER, VERDICT_ORPHAN, "runs on the source; a paused copy is on the target"},
+	{SEEN_KEPT, SEEN_KEPT, VERDICT_ORPHAN, "is on the source as its owner left it; a copy that has not run is on the target"},
+	{SEEN_ACTIVE, SEEN_KEPT, VERDICT_DOUBTFUL, "runs on the source, where its owner had paused it, and is paused on the target since it arrived"},
+	{SEEN_HERE, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_SPLIT_BRAIN, "runs on both hosts"},
+	{SEEN_PAUSED, SEEN_ARRIVED, VERDICT_CONFIRM_LOST, "runs on the target; the source is paused and stale"},
 	{SEEN_PAUSED, SEEN_HANDOVER, VERDICT_CONFIRM_LOST, "handed over; the source is paused and stale"},
 	{SEEN_PAUSED, SEEN_PAUSED, VERDICT_ORPHAN, "paused on both hosts: only the source is whole for certain"},
 	{SEEN_PAUSED, SEEN_ABSENT, VERDICT_RESUME_SOURCE, "paused on the source, not on the target"},
 	{SEEN_PAUSED, SEEN_SHUTOFF | SEEN_MIGRATED, VERDICT_DOUBTFUL, "paused on the source, and shut off on the target, where it may have run"},
-	{SEEN_LEFT | SEEN_SHUTOFF, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_MOVED, "runs on the target, not on the source"},
+	{SEEN_LEFT | SEEN_SHUTOFF, SEEN_ARRIVED, VERDICT_MOVED, "runs on the target, not on the source"},
 	{SEEN_LEFT, SEEN_HANDOVER, VERDICT_RESUME_TARGET, "handed over and waiting for its resume"},
 	{SEEN_SHUTOFF, SEEN_HANDOVER, VERDICT_DOUBTFUL, "is shut off on the source, which may have run on, and paused on the target since it was handed over"},
 	{SEEN_ABSENT | SEEN_SHUTOFF, SEEN_PAUSED, VERDICT_ORPHAN, "gone from the source; an unfinished copy is on the target"},
@@ -107,6 +116,8 @@ static enum seen seen_paused(const struct move *move, const struct hv_where *whe
 	if (side == SIDE_TARGET && move->record.handover_paused && !move->record.was_paused &&
 		where->pause_reason == HV_PAUSE_USER)
 		return move->is_handover_void ? SEEN_PAUSED : SEEN_HANDOVER;
+	if (move->record.was_paused && where->pause_reason == HV_PAUSE_USER && where->job == HV_JOB_NONE)
+		return SEEN_KEPT;
 	return where->job == HV_JOB_OUT ? SEEN_ACTIVE_OUT : SEEN_ACTIVE;
 }
 
@@ -183,6 +194,7 @@ void reconcile_begin(struct engine *engine, struct move *move)
 		.since_ms = engine->now_ms,
 		.must_settle = must_settle,
 	};
+	move->reconcile.elsewhere.clear_ms = -1;
 	move->fix_tries = 0;
 	move->is_undoing = false;
 	ask(engine, move);
@@ -273,6 +285,12 @@ static void end_source(struct engine *engine, struct move *move, const char *tex
 
 /* Whatever is resumed or removed now might be the wrong one: an older state, or the newer disks. Nothing is touched;
  * that costs a look by a human, the other could cost data. */
+void reconcile_leave_alone(struct engine *engine, struct move *move, const struct error *why)
+{
+	leave_verifying(engine, move, why);
+	move_end(engine, move, MOVE_FAILED, why);
+}
+
 static void leave_alone(struct engine *engine, struct move *move, const char *text)
 {
 	struct error why;
@@ -280,14 +298,31 @@ static void leave_alone(struct engine *engine, struct move *move, const char *te
 	error_set(&why, ERR_GUEST_NOT_RUNNING, "guest %s %s (%s, %s)", move->record.guest, text, move->record.source,
 		move->record.target);
 	error_hint(&why, "find out from both hosts' logs where it ran last, start it there and remove the other copy");
-	leave_verifying(engine, move, &why);
-	move_end(engine, move, MOVE_FAILED, &why);
+	reconcile_leave_alone(engine, move, &why);
 }
 
 static void doubtful(struct engine *engine, struct move *move, const char *text)
 {
 	if (is_settled(engine, move, VERDICT_DOUBTFUL))
 		leave_alone(engine, move, text);
+}
+
+/* The switchover watchdog: the target runs by its migration and the source still waits to be told. When the answer
+ * that it waits for is lost, libvirt resumes the source after its keepalive, and the guest runs twice: the source is
+ * ended before. One whose answer is only late would have been ended by libvirt in the same way. */
+static void unconfirmed(struct engine *engine, struct move *move, const char *text)
+{
+	struct reconcile *reconcile = &move->reconcile;
+
+	if (reconcile->last_verdict != VERDICT_UNCONFIRMED)
+		reconcile->unconfirmed_ms = engine->now_ms;
+	if (engine->now_ms - reconcile->unconfirmed_ms < UNCONFIRMED_MS || !is_ours(engine, move, &reconcile->sides[SIDE_TARGET].where)) {
+		ask_at(move, engine->now_ms + SWITCH_ASK_MS);
+		return;
+	}
+	if (move->record.state == MOVE_UNKNOWN)
+		move_set_state(engine, move, MOVE_VERIFYING, "%s", text);
+	repair(engine, move, HV_DESTROY, SIDE_SOURCE, text);
 }
 
 static bool is_suspended_by_us(const struct move *move)
@@ -302,7 +337,7 @@ static void resume(struct engine *engine, struct move *move, enum side side, con
 {
 	if (move->is_elsewhere)
 		leave_alone(engine, move, "is paused, and ran on a third host when drover was started");
-	else
+	else if (elsewhere_is_clear(engine, move))
 		repair(engine, move, HV_RESUME, side, text);
 }
 
@@ -319,6 +354,12 @@ static void undo_suspend(struct engine *engine, struct move *move)
 static void not_moved(struct engine *engine, struct move *move)
 {
 	if (move->reconcile.must_settle && !is_settled(engine, move, VERDICT_NOT_MOVED))
+		return;
+	if (move->late_prepare != 0) {
+		ask_later(engine, move); /* what it still makes has to be taken back too */
+		return;
+	}
+	if (move->may_have_switched && !elsewhere_is_clear(engine, move))
 		return;
 	move->reconcile.must_settle = false;
 	if (is_suspended_by_us(move)) {
@@ -377,6 +418,9 @@ static void act(struct engine *engine, struct move *move, const struct rule_row 
 			run_adopt(engine, move, false);
 		else
 			ask_later(engine, move);
+		break;
+	case VERDICT_UNCONFIRMED:
+		unconfirmed(engine, move, row->text);
 		break;
 	case VERDICT_NOT_MOVED:
 		not_moved(engine, move);
@@ -446,9 +490,22 @@ static void judge(struct engine *engine, struct move *move)
 			target == SEEN_SILENT ? "silent" : hv_presence_name(move->reconcile.sides[SIDE_TARGET].where.presence));
 	if (target == SEEN_HANDOVER)
 		watch_handover(move, source);
+	act(engine, move, row);
 	if (!must_be_seen_twice(row->verdict))
 		move->reconcile.last_verdict = row->verdict;
-	act(engine, move, row);
+}
+
+/* One host may take long to answer, and what the other said meanwhile is history: it is asked once more. */
+static bool are_of_one_moment(struct engine *engine, struct move *move)
+{
+	struct sighting *sides = move->reconcile.sides;
+	enum side older = sides[SIDE_SOURCE].answered_ms < sides[SIDE_TARGET].answered_ms ? SIDE_SOURCE : SIDE_TARGET;
+
+	if (engine->now_ms - sides[older].answered_ms <= PAIR_MS)
+		return true;
+	sides[older] = (struct sighting){.is_asked = true};
+	move_request(engine, move, HV_WHERE, older);
+	return false;
 }
 
 void reconcile_reply(struct engine *engine, struct move *move, const struct hv_reply *reply, enum side side)
@@ -465,8 +522,10 @@ void reconcile_reply(struct engine *engine, struct move *move, const struct hv_r
 	sighting->is_asked = false;
 	sighting->is_answered = true;
 	sighting->is_unreachable = reply->error.code != ERR_NONE;
+	sighting->answered_ms = engine->now_ms;
 	sighting->where = reply->where;
-	if (!move->reconcile.sides[SIDE_SOURCE].is_asked && !move->reconcile.sides[SIDE_TARGET].is_asked)
+	if (!move->reconcile.sides[SIDE_SOURCE].is_asked && !move->reconcile.sides[SIDE_TARGET].is_asked &&
+		are_of_one_moment(engine, move))
 		judge(engine, move);
 }
 
@@ -481,7 +540,7 @@ int64_t reconcile_deadline(const struct move *move)
 	return is_asking(move) && !move->is_undoing ? move->reconcile.next_ms : TIME_NEVER;
 }
 
-void reconcile_host_up(struct engine *engine, struct move *move)
+void reconcile_hint(struct engine *engine, struct move *move)
 {
 	if (is_asking(move) && !move->is_undoing && move->reconcile.next_ms != TIME_NEVER) {
 		move->reconcile.delay_ms = engine->options.reconcile_interval_ms;

@@ -83,6 +83,7 @@ static void ask_both(struct engine *engine, struct move *move)
 	move->failure = why;
 	move->is_interrupted = true;
 	move->is_elsewhere = runs_elsewhere(engine, move);
+	move->may_have_switched = move->record.state != MOVE_PREPARING;
 	/* Of two running copies the source is suspended only in VERIFYING; whether that was done is not recorded. */
 	move->is_source_suspended = move->record.state == MOVE_VERIFYING && !move->record.was_paused;
 	/* VERIFYING says that the source was ended on purpose, which must not be forgotten. */

@@ -125,7 +125,7 @@ static void start_prepare(struct engine *engine, struct move *move)
 	for (i = 0; i < move->record.n_disks; i++)
 		move->record.disks[i].was_created = true;
 	move->disks_changed = true;
-	move->is_handover_void = move->is_source_suspended = move->is_elsewhere = false;
+	move->is_handover_void = move->is_source_suspended = move->is_elsewhere = move->may_have_switched = false;
 	move->record.epoch++;
 	/* Only a persistent guest's source tells afterwards whether it was moved (undefined) or has crashed. */
 	move->record.handover_paused = engine->options.paused_handover && move->record.persistent;
@@ -237,6 +237,7 @@ static void migrate_done(struct engine *engine, struct move *move, struct hv_rep
 	move->is_throttleable = false;
 	move->next_stats_ms = TIME_NEVER;
 	move->reconcile.must_settle |= reply->outcome_unknown;
+	move->may_have_switched |= reply->outcome_unknown;
 	if (reply->error.code != ERR_NONE) {
 		/* Why we aborted it says more than that it was aborted. */
 		fail_into_unknown(engine, move, move->failure.code != ERR_NONE ? &move->failure : &reply->error);
@@ -250,6 +251,18 @@ static void migrate_done(struct engine *engine, struct move *move, struct hv_rep
 	reconcile_begin(engine, move);
 }
 
+/* While both hosts are being asked, or after: they decide, but how long the guest stood still only this tells, and there
+ * is no need to wait with the next question. */
+static void migrate_late(struct engine *engine, struct move *move, const struct hv_reply *reply)
+{
+	move->reconcile.must_settle |= reply->outcome_unknown;
+	if (reply->error.code == ERR_NONE && reply->stats.downtime_ms > 0) {
+		move->record.measured_downtime_ms = reply->stats.downtime_ms;
+		move_touch(engine, move);
+	}
+	reconcile_hint(engine, move);
+}
+
 /* How far the copy is, as the states of the record tell it. */
 static void follow_phase(struct engine *engine, struct move *move, enum hv_phase phase)
 {
@@ -261,6 +274,8 @@ static void follow_phase(struct engine *engine, struct move *move, enum hv_phase
 		move_set_state(engine, move, MOVE_COPYING_MEMORY, "the switchover did not happen");
 	else if (phase == HV_PHASE_SWITCHOVER && (state == MOVE_COPYING_MEMORY || state == MOVE_COPYING_DISKS)) {
 		move_set_state(engine, move, MOVE_SWITCHOVER, "the guest is paused on the source");
+		move->may_have_switched = true;
+		move->switchover_ms = engine->now_ms;
 		move->next_stats_ms = engine->now_ms + SWITCHOVER_STATS_MS;
 		bandwidth_release(engine, move);
 	}
@@ -343,9 +358,10 @@ void run_reply(struct engine *engine, struct move *move, struct hv_reply *reply,
 		prepare_done(engine, move, reply);
 		break;
 	case HV_MIGRATE:
-		/* Late, after reconcile has already decided: nothing to add. */
 		if (move_state_is_on_wire(move->record.state))
 			migrate_done(engine, move, reply);
+		else
+			migrate_late(engine, move, reply);
 		break;
 	case HV_STATS:
 		stats_done(engine, move, reply);
@@ -356,6 +372,11 @@ void run_reply(struct engine *engine, struct move *move, struct hv_reply *reply,
 		engine->must_grant = true;
 		break;
 	case HV_WHERE:
+		if (side == SIDE_OTHER)
+			elsewhere_reply(engine, move, reply);
+		else
+			reconcile_reply(engine, move, reply, side);
+		break;
 	case HV_RESUME:
 	case HV_SUSPEND:
 	case HV_DESTROY:
@@ -423,29 +444,53 @@ void run_abort(struct engine *engine, struct move *move)
 
 static void expire(struct engine *engine, struct move *move, uint32_t slot)
 {
+	bool is_where = slot == SLOT_WHERE_TARGET || slot == SLOT_WHERE_OTHER;
+	enum side side = slot == SLOT_WHERE_TARGET ? SIDE_TARGET : slot == SLOT_WHERE_OTHER ? SIDE_OTHER : SIDE_SOURCE;
 	struct hv_reply reply = {
-		.kind = slot == SLOT_WHERE_TARGET ? HV_WHERE : (enum hv_kind)slot,
+		.kind = is_where ? HV_WHERE : (enum hv_kind)slot,
 		.outcome_unknown = true,
 	};
 
+	if (slot == HV_PREPARE)
+		move->late_prepare = move->pending[slot];
 	move->pending[slot] = 0;
 	error_set(&reply.error, ERR_TIMEOUT, "guest %s: %s got no answer within %lld s", move->record.guest,
 		hv_kind_name(reply.kind), (long long)(engine->options.reply_timeout_ms / 1000));
-	run_reply(engine, move, &reply, slot == SLOT_WHERE_TARGET ? SIDE_TARGET : SIDE_SOURCE);
+	run_reply(engine, move, &reply, side);
+}
+
+/* When the hosts are asked what keeps the switchover: late enough for any that goes well, and well before libvirt's
+ * keepalive lets the source run on. */
+static int64_t switchover_until_ms(const struct engine *engine, const struct move *move)
+{
+	return move->record.state == MOVE_SWITCHOVER ?
+		move->switchover_ms + move->ladder_downtime_ms + engine->options.switchover_watch_ms : TIME_NEVER;
+}
+
+static void watch_switchover(struct engine *engine, struct move *move)
+{
+	struct error why;
+
+	if (engine->now_ms < switchover_until_ms(engine, move))
+		return;
+	error_set(&why, ERR_NO_PROGRESS, "guest %s: no end of its switchover from %s to %s after %lld s", move->record.guest,
+		move->record.source, move->record.target, (long long)((engine->now_ms - move->switchover_ms) / 1000));
+	fail_into_unknown(engine, move, &why);
 }
 
 static void watch_progress(struct engine *engine, struct move *move)
 {
 	int64_t silent_ms = engine->now_ms - move->progress_ms;
 
+	watch_switchover(engine, move);
 	if (!move_state_is_on_wire(move->record.state) || silent_ms < engine->options.no_progress_ms)
 		return;
-	if (move->record.state == MOVE_CANCELLING || move->record.state == MOVE_SWITCHOVER) {
+	if (move->record.state == MOVE_CANCELLING) {
 		/* Neither end came: whatever the call still says, both hosts are asked now. */
 		struct error why = move->failure;
 
 		if (why.code == ERR_NONE)
-			error_set(&why, ERR_NO_PROGRESS, "guest %s: no end of the switchover for %lld s", move->record.guest,
+			error_set(&why, ERR_NO_PROGRESS, "guest %s: no end of its cancelling for %lld s", move->record.guest,
 				(long long)(silent_ms / 1000));
 		move->progress_ms = engine->now_ms;
 		fail_into_unknown(engine, move, &why);
@@ -481,6 +526,8 @@ void run_tick(struct engine *engine, struct move *move)
 	if (move->active_at != INDEX_NONE)
 		reconcile_tick(engine, move);
 	if (move->active_at != INDEX_NONE)
+		elsewhere_tick(engine, move);
+	if (move->active_at != INDEX_NONE)
 		finish_tick(engine, move);
 }
 
@@ -491,7 +538,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 int64_t run_deadline(const struct engine *engine, const struct move *move)
 {
-	int64_t deadline = earlier(reconcile_deadline(move), move->cleanup_ms);
+	int64_t deadline = earlier(earlier(reconcile_deadline(move), elsewhere_deadline(move)), move->cleanup_ms);
 	uint32_t slot;
 
 	for (slot = 0; slot < SLOTS; slot++)
@@ -499,6 +546,7 @@ int64_t run_deadline(const struct engine *engine, const struct move *move)
 			deadline = earlier(deadline, move->pending_until_ms[slot]);
 	if (!move_state_is_on_wire(move->record.state))
 		return deadline;
+	deadline = earlier(deadline, switchover_until_ms(engine, move));
 	deadline = earlier(deadline, move->progress_ms + engine->options.no_progress_ms);
 	if (move->pending[HV_STATS] == 0)
 		deadline = earlier(deadline, move->next_stats_ms);

@@ -37,7 +37,7 @@ struct bench {
 	int64_t now_ms;
 };
 
-static void submit(struct hypervisor *hypervisor, const struct hv_request *request)
+static inline void submit(struct hypervisor *hypervisor, const struct hv_request *request)
 {
 	struct bench *bench = hypervisor->self;
 	struct asked *asked = &bench->asked[bench->n_asked++];
@@ -47,7 +47,7 @@ static void submit(struct hypervisor *hypervisor, const struct hv_request *reque
 	snprintf(asked->host, sizeof asked->host, "%s", request->host);
 }
 
-static void turn(struct bench *bench, struct event *event)
+static inline void turn(struct bench *bench, struct event *event)
 {
 	struct turn turn = {.engine = bench->engine, .store = bench->store, .hypervisor = &bench->hypervisor};
 	struct actions actions;
@@ -58,7 +58,7 @@ static void turn(struct bench *bench, struct event *event)
 	assert_done(turn_run(&turn, event, &actions, &err), err);
 }
 
-static void wake(struct bench *bench, int64_t now_ms)
+static inline void wake(struct bench *bench, int64_t now_ms)
 {
 	struct event event = {.kind = EVENT_WAKE};
 
@@ -66,7 +66,7 @@ static void wake(struct bench *bench, int64_t now_ms)
 	turn(bench, &event);
 }
 
-static struct asked *pending(struct bench *bench, enum hv_kind kind, const char *host)
+static inline struct asked *pending(struct bench *bench, enum hv_kind kind, const char *host)
 {
 	size_t i;
 
@@ -76,7 +76,7 @@ static struct asked *pending(struct bench *bench, enum hv_kind kind, const char 
 	return NULL;
 }
 
-static void reply(struct bench *bench, enum hv_kind kind, const char *host, struct hv_reply *answer)
+static inline void reply(struct bench *bench, enum hv_kind kind, const char *host, struct hv_reply *answer)
 {
 	struct asked *asked = pending(bench, kind, host);
 	struct event event = {.kind = EVENT_REPLY, .reply = answer};
@@ -91,21 +91,21 @@ static void reply(struct bench *bench, enum hv_kind kind, const char *host, stru
 	hv_reply_clear(answer);
 }
 
-static void reply_ok(struct bench *bench, enum hv_kind kind, const char *host)
+static inline void reply_ok(struct bench *bench, enum hv_kind kind, const char *host)
 {
 	struct hv_reply answer = {0};
 
 	reply(bench, kind, host, &answer);
 }
 
-static struct inventory *two_hosts(bool persistent)
+static inline struct inventory *inventory_of(int n_hosts, bool persistent)
 {
 	struct inventory *inventory = inventory_new();
 	struct guest *guest;
 	struct disk *disk;
 	int i;
 
-	for (i = 1; i <= 2; i++) {
+	for (i = 1; i <= n_hosts; i++) {
 		char name[8];
 		struct host *host;
 		struct pool *pool;
@@ -127,8 +127,13 @@ static struct inventory *two_hosts(bool persistent)
 	return inventory;
 }
 
+static inline struct inventory *two_hosts(bool persistent)
+{
+	return inventory_of(2, persistent);
+}
+
 /* Takes the inventory. */
-static void restore_with(struct bench *bench, struct inventory *inventory)
+static inline void restore_with(struct bench *bench, struct inventory *inventory)
 {
 	struct store_image *image;
 	struct event event = {.kind = EVENT_RESTORE};
@@ -143,12 +148,12 @@ static void restore_with(struct bench *bench, struct inventory *inventory)
 	store_image_free(image);
 }
 
-static void restore(struct bench *bench)
+static inline void restore(struct bench *bench)
 {
 	restore_with(bench, two_hosts(true));
 }
 
-static void start_move(struct bench *bench)
+static inline void start_move(struct bench *bench)
 {
 	struct request *request = request_new(REQUEST_MOVE);
 	struct event event = {.kind = EVENT_START};
@@ -164,9 +169,9 @@ static void start_move(struct bench *bench)
 	request_free(request);
 }
 
-static void answer_preflight(struct bench *bench)
+static inline void answer_preflight(struct bench *bench, bool paused)
 {
-	struct hv_reply answer = {.preflight = {.persistent = true, .autostart = true, .disks_can_be_throttled = true}};
+	struct hv_reply answer = {.preflight = {.persistent = true, .autostart = true, .paused = paused, .disks_can_be_throttled = true}};
 	struct hv_disk disk = {.target = "vda", .source_pool = "images", .source_volume = "web.qcow2", .target_pool = "images",
 		.target_volume = "web.qcow2", .capacity_bytes = 1 << 30};
 
@@ -175,8 +180,8 @@ static void answer_preflight(struct bench *bench)
 	reply(bench, HV_PREFLIGHT, "h1", &answer);
 }
 
-/* The migration was sent; nobody has heard of its end yet. */
-static struct bench *copying(bool handover)
+/* PREPARE was sent and is not answered. Takes the inventory. */
+static inline struct bench *preparing_of(struct inventory *inventory, bool handover, bool paused)
 {
 	struct bench *bench = xcalloc(1, sizeof *bench);
 
@@ -186,17 +191,34 @@ static struct bench *copying(bool handover)
 	bench->hypervisor = (struct hypervisor){.self = bench, .submit = submit};
 	bench->store = store_memory_new(run_id);
 	bench->now_ms = 1000;
-	restore(bench);
+	restore_with(bench, inventory);
 	start_move(bench);
-	answer_preflight(bench);
+	answer_preflight(bench, paused);
+	return bench;
+}
+
+static inline struct bench *preparing(bool handover)
+{
+	return preparing_of(two_hosts(true), handover, false);
+}
+
+/* The migration was sent; nobody has heard of its end yet. */
+static inline struct bench *copying_of(struct inventory *inventory, bool handover)
+{
+	struct bench *bench = preparing_of(inventory, handover, false);
+
 	reply_ok(bench, HV_PREPARE, "h1");
 	return bench;
 }
 
-/* The answer of the migration got lost: both hosts are being asked. */
-static struct bench *unknown(bool handover)
+static inline struct bench *copying(bool handover)
 {
-	struct bench *bench = copying(handover);
+	return copying_of(two_hosts(true), handover);
+}
+
+/* The answer of the migration got lost: both hosts are being asked. */
+static inline struct bench *lose_answer(struct bench *bench)
+{
 	struct hv_reply answer = {.outcome_unknown = true};
 
 	error_set(&answer.error, ERR_OUTCOME_UNKNOWN, "the connection broke");
@@ -205,7 +227,26 @@ static struct bench *unknown(bool handover)
 	return bench;
 }
 
-static void end(struct bench *bench)
+static inline struct bench *unknown(bool handover)
+{
+	return lose_answer(copying(handover));
+}
+
+/* Its owner had paused the guest before. */
+static inline struct bench *unknown_paused(void)
+{
+	struct bench *bench = preparing_of(two_hosts(true), false, true);
+
+	reply_ok(bench, HV_PREPARE, "h1");
+	return lose_answer(bench);
+}
+
+static inline struct bench *unknown_of_four(void)
+{
+	return lose_answer(copying_of(inventory_of(4, true), false));
+}
+
+static inline void end(struct bench *bench)
 {
 	engine_free(bench->engine);
 	bench->store->close(bench->store);
@@ -218,7 +259,7 @@ static const struct move_record *record(const struct bench *bench)
 }
 
 /* How often it was asked of the host since the outcome became unknown. */
-static unsigned n_asked(const struct bench *bench, enum hv_kind kind, const char *host)
+static inline unsigned n_asked(const struct bench *bench, enum hv_kind kind, const char *host)
 {
 	unsigned n = 0;
 	size_t i;
@@ -229,13 +270,121 @@ static unsigned n_asked(const struct bench *bench, enum hv_kind kind, const char
 }
 
 /* Nothing but looking was done since. */
-static void assert_untouched(const struct bench *bench)
+static inline void assert_untouched(const struct bench *bench)
 {
 	size_t i;
 
 	for (i = bench->mark; i < bench->n_asked; i++)
 		if (bench->asked[i].kind != HV_WHERE && bench->asked[i].kind != HV_STATS)
 			fail_msg("%s was asked of %s", hv_kind_name(bench->asked[i].kind), bench->asked[i].host);
+}
+
+/* --- what a host can say --- */
+
+typedef struct hv_where where_t;
+
+static inline where_t tagged(where_t where)
+{
+	where.has_tag = true;
+	where.job_tag = (struct job_tag){.move = 1, .epoch = 1, .target = "h2"};
+	memcpy(where.job_tag.run, run_id, sizeof run_id);
+	return where;
+}
+
+static inline where_t absent(void) { return (where_t){.presence = HV_ABSENT}; }
+static inline where_t shut_off(void) { return (where_t){.presence = HV_SHUTOFF, .persistent = true}; }
+static inline where_t migrated(void) { return (where_t){.presence = HV_SHUTOFF, .persistent = true, .shutoff_by_migration = true}; }
+static inline where_t running(void) { return tagged((where_t){.presence = HV_RUNNING}); }
+static inline where_t running_out(void) { return tagged((where_t){.presence = HV_RUNNING, .job = HV_JOB_OUT}); }
+static inline where_t paused(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_MIGRATION}); }
+static inline where_t switching(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_MIGRATION, .job = HV_JOB_OUT}); }
+static inline where_t incoming(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_MIGRATION, .job = HV_JOB_IN}); }
+static inline where_t by_user(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_USER}); }
+static inline where_t postcopy(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_POSTCOPY}); }
+static inline where_t postcopy_failed(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_POSTCOPY_FAILED}); }
+static inline where_t postcopy_running(void) { return tagged((where_t){.presence = HV_RUNNING, .postcopy = true}); }
+
+static inline void say(struct bench *bench, const char *host, const where_t *where)
+{
+	struct hv_reply answer = {0};
+
+	if (where != NULL)
+		answer.where = *where;
+	else
+		error_set(&answer.error, ERR_HOST_UNREACHABLE, "host %s does not answer", host);
+	reply(bench, HV_WHERE, host, &answer);
+}
+
+/* Both hosts are asked again when it is time. */
+static inline void until_asked(struct bench *bench)
+{
+	int i;
+
+	for (i = 0; i < 20 && pending(bench, HV_WHERE, "h1") == NULL; i++) {
+		assert_true(engine_deadline(bench->engine) != TIME_NEVER);
+		wake(bench, engine_deadline(bench->engine) > bench->now_ms ? engine_deadline(bench->engine) : bench->now_ms);
+	}
+	assert_non_null(pending(bench, HV_WHERE, "h1"));
+}
+
+/* One look at both; NULL = no answer. */
+static inline void look(struct bench *bench, const where_t *source, const where_t *target)
+{
+	until_asked(bench);
+	say(bench, "h1", source);
+	say(bench, "h2", target);
+}
+
+static inline void look_twice(struct bench *bench, where_t source, where_t target)
+{
+	look(bench, &source, &target);
+	look(bench, &source, &target);
+}
+
+/* Looks until a minute is over, so that libvirt had its time to tidy up. */
+static inline void look_for_a_minute(struct bench *bench, where_t source, where_t target)
+{
+	int64_t until_ms = bench->now_ms + 59000;
+
+	while (bench->now_ms < until_ms) {
+		look(bench, &source, &target);
+		assert_untouched(bench);
+		until_asked(bench);
+	}
+	wake(bench, until_ms + 2000);
+	look(bench, &source, &target);
+}
+
+static inline void assert_failed(const struct bench *bench, enum error_code code)
+{
+	assert_int_equal(record(bench)->state, MOVE_FAILED);
+	assert_int_equal(record(bench)->error.code, code);
+	assert_true(record(bench)->error.message[0] != '\0');
+}
+
+static inline void assert_cleaned(struct bench *bench)
+{
+	assert_int_equal(record(bench)->state, MOVE_CLEANUP);
+	assert_int_equal(n_asked(bench, HV_FINISH_TARGET, "h2"), 1);
+	assert_int_equal(n_asked(bench, HV_FINISH_SOURCE, "h1"), 1);
+	assert_int_equal(n_asked(bench, HV_REMOVE_VOLUMES, "h2"), 0);
+	reply_ok(bench, HV_FINISH_TARGET, "h2");
+	reply_ok(bench, HV_FINISH_SOURCE, "h1");
+	assert_int_equal(record(bench)->state, MOVE_DONE);
+}
+
+static inline void assert_taken_back(struct bench *bench, bool undefines)
+{
+	assert_int_equal(n_asked(bench, HV_REMOVE_VOLUMES, "h2"), 1);
+	assert_int_equal(n_asked(bench, HV_CLEAR_TAG, "h1"), 1);
+	assert_int_equal(n_asked(bench, HV_FINISH_SOURCE, "h2"), undefines ? 1 : 0);
+	assert_int_equal(n_asked(bench, HV_FINISH_SOURCE, "h1"), 0);
+	assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
+	reply_ok(bench, HV_REMOVE_VOLUMES, "h2");
+	reply_ok(bench, HV_CLEAR_TAG, "h1");
+	if (undefines)
+		reply_ok(bench, HV_FINISH_SOURCE, "h2");
+	assert_failed(bench, ERR_OUTCOME_UNKNOWN); /* the only attempt that was allowed */
 }
 
 #endif

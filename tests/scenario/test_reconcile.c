@@ -2,100 +2,6 @@
  * then asked of them, and what is not. The hypervisor here is a list of requests; the tests are its hosts. */
 #include "reconcile_bench.h"
 
-/* --- what a host can say --- */
-
-typedef struct hv_where where_t;
-
-static where_t tagged(where_t where)
-{
-	where.has_tag = true;
-	where.job_tag = (struct job_tag){.move = 1, .epoch = 1, .target = "h2"};
-	memcpy(where.job_tag.run, run_id, sizeof run_id);
-	return where;
-}
-
-static where_t absent(void) { return (where_t){.presence = HV_ABSENT}; }
-static where_t shut_off(void) { return (where_t){.presence = HV_SHUTOFF, .persistent = true}; }
-static where_t migrated(void) { return (where_t){.presence = HV_SHUTOFF, .persistent = true, .shutoff_by_migration = true}; }
-static where_t running(void) { return tagged((where_t){.presence = HV_RUNNING}); }
-static where_t running_out(void) { return tagged((where_t){.presence = HV_RUNNING, .job = HV_JOB_OUT}); }
-static where_t paused(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_MIGRATION}); }
-static where_t switching(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_MIGRATION, .job = HV_JOB_OUT}); }
-static where_t incoming(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_MIGRATION, .job = HV_JOB_IN}); }
-static where_t by_user(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_USER}); }
-static where_t postcopy(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_POSTCOPY}); }
-static where_t postcopy_failed(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_POSTCOPY_FAILED}); }
-static where_t postcopy_running(void) { return tagged((where_t){.presence = HV_RUNNING, .postcopy = true}); }
-
-static void say(struct bench *bench, const char *host, const where_t *where)
-{
-	struct hv_reply answer = {0};
-
-	if (where != NULL)
-		answer.where = *where;
-	else
-		error_set(&answer.error, ERR_HOST_UNREACHABLE, "host %s does not answer", host);
-	reply(bench, HV_WHERE, host, &answer);
-}
-
-/* Both hosts are asked again when it is time. */
-static void until_asked(struct bench *bench)
-{
-	int i;
-
-	for (i = 0; i < 20 && pending(bench, HV_WHERE, "h1") == NULL; i++) {
-		assert_true(engine_deadline(bench->engine) != TIME_NEVER);
-		wake(bench, engine_deadline(bench->engine) > bench->now_ms ? engine_deadline(bench->engine) : bench->now_ms);
-	}
-	assert_non_null(pending(bench, HV_WHERE, "h1"));
-}
-
-/* One look at both; NULL = no answer. */
-static void look(struct bench *bench, const where_t *source, const where_t *target)
-{
-	until_asked(bench);
-	say(bench, "h1", source);
-	say(bench, "h2", target);
-}
-
-static void look_twice(struct bench *bench, where_t source, where_t target)
-{
-	look(bench, &source, &target);
-	look(bench, &source, &target);
-}
-
-/* Looks until a minute is over, so that libvirt had its time to tidy up. */
-static void look_for_a_minute(struct bench *bench, where_t source, where_t target)
-{
-	int64_t until_ms = bench->now_ms + 59000;
-
-	while (bench->now_ms < until_ms) {
-		look(bench, &source, &target);
-		assert_untouched(bench);
-		until_asked(bench);
-	}
-	wake(bench, until_ms + 2000);
-	look(bench, &source, &target);
-}
-
-static void assert_failed(const struct bench *bench, enum error_code code)
-{
-	assert_int_equal(record(bench)->state, MOVE_FAILED);
-	assert_int_equal(record(bench)->error.code, code);
-	assert_true(record(bench)->error.message[0] != '\0');
-}
-
-static void assert_cleaned(struct bench *bench)
-{
-	assert_int_equal(record(bench)->state, MOVE_CLEANUP);
-	assert_int_equal(n_asked(bench, HV_FINISH_TARGET, "h2"), 1);
-	assert_int_equal(n_asked(bench, HV_FINISH_SOURCE, "h1"), 1);
-	assert_int_equal(n_asked(bench, HV_REMOVE_VOLUMES, "h2"), 0);
-	reply_ok(bench, HV_FINISH_TARGET, "h2");
-	reply_ok(bench, HV_FINISH_SOURCE, "h1");
-	assert_int_equal(record(bench)->state, MOVE_DONE);
-}
-
 /* --- the copy is under way --- */
 
 static void a_running_copy_is_adopted(void **state)
@@ -172,20 +78,6 @@ static void postcopy_is_never_touched_and_named(void **state)
 }
 
 /* --- it did not move --- */
-
-static void assert_taken_back(struct bench *bench, bool undefines)
-{
-	assert_int_equal(n_asked(bench, HV_REMOVE_VOLUMES, "h2"), 1);
-	assert_int_equal(n_asked(bench, HV_CLEAR_TAG, "h1"), 1);
-	assert_int_equal(n_asked(bench, HV_FINISH_SOURCE, "h2"), undefines ? 1 : 0);
-	assert_int_equal(n_asked(bench, HV_FINISH_SOURCE, "h1"), 0);
-	assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
-	reply_ok(bench, HV_REMOVE_VOLUMES, "h2");
-	reply_ok(bench, HV_CLEAR_TAG, "h1");
-	if (undefines)
-		reply_ok(bench, HV_FINISH_SOURCE, "h2");
-	assert_failed(bench, ERR_OUTCOME_UNKNOWN); /* the only attempt that was allowed */
-}
 
 static void a_guest_that_stayed_is_tidied_up_after(void **state)
 {
