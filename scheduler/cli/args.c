@@ -37,6 +37,7 @@ const struct option cli_options[] = {
 	{"max-outgoing", 0, "N|auto", false, AT(max_outgoing), "moves at once out of a host that sets no limit of its own"},
 	{"seed", 0, "N", false, AT(seed), "of everything random; the same seed gives the same run"},
 	{"detailed-exitcode", 0, NULL, false, AT(detailed_exitcode), "exit with 2 when there is something to do"},
+	{"baseline", 0, NULL, false, AT(baseline), "print the CPU that all hosts, or those named, can give their guests"},
 	{"origin", 0, NULL, false, AT(origin), "say where each value came from"},
 	{"version", 0, NULL, true, AT(version), "print the version"},
 	{.name = NULL},

@@ -6,6 +6,8 @@
 
 /* cmd_plan.c: looks, changes nothing */
 command_fn cmd_inventory, cmd_preflight, cmd_plan, cmd_explain;
+/* cmd_baseline.c: preflight --baseline */
+command_fn cmd_baseline;
 /* cmd_run.c: moves guests */
 command_fn cmd_apply, cmd_drain;
 /* cmd_steer.c: steers what runs */

@@ -292,7 +292,7 @@ static void show_checks(const struct args *args, const json_t *checks, size_t n_
 		json_array_size(checks));
 }
 
-int cmd_preflight(const struct args *args)
+static int check_moves(const struct args *args)
 {
 	struct hv_reply *replies = NULL;
 	struct plan *plan = NULL;
@@ -328,6 +328,19 @@ int cmd_preflight(const struct args *args)
 	want_clear(&want);
 	site_close(&site);
 	return result;
+}
+
+int cmd_preflight(const struct args *args)
+{
+	struct error err;
+
+	if (args->baseline)
+		return cmd_baseline(args);
+	if (args->n_words > 0)
+		return check_moves(args);
+	error_set(&err, ERR_USAGE, "preflight: too few arguments");
+	error_hint(&err, "drover preflight drain HOST checks a drain, preflight --baseline proposes a CPU for all hosts");
+	return say_error(&err);
 }
 
 /* ---- explain ---- */

@@ -15,7 +15,7 @@ const struct command cli_commands[] = {
 	{"rebalance", "", 0, 0, RUNNING, "even out the load of the hosts", NULL, cmd_drain},
 	{"plan", "drain|move|batch|return|undo|rebalance ...", 1, WORDS_MAX, PLANNING " detailed-exitcode", "show what would be done: who, where to, when, how long, why", "drover plan drain h1 -o json > plan.json", cmd_plan},
 	{"apply", "PLAN.json", 1, 1, "yes no-input", "run a plan made by plan -o json; refused when the hosts have changed since", "drover apply plan.json", cmd_apply},
-	{"preflight", "drain|move|batch|return|undo|rebalance ...", 1, WORDS_MAX, PLANNING, "check every move on the real hosts, change nothing", "drover preflight drain h1", cmd_preflight},
+	{"preflight", "drain|move|batch|return|undo|rebalance ..., or --baseline [HOST...]", 0, WORDS_MAX, PLANNING " baseline", "check every move on the real hosts, change nothing; --baseline: print the CPU that all hosts can give", "drover preflight drain h1", cmd_preflight},
 	{"simulate", "drain|move|batch|rebalance ... --inventory FILE", 1, WORDS_MAX, PLANNING " seed", "run it in a simulated world, in no time, and print the report", "drover inventory -o json > inv.json; drover simulate drain h1 --inventory inv.json", cmd_simulate},
 	{"explain", "VM|HOST", 1, 1, "inventory to-pool", "every target of a guest and the rule that refuses it; or what binds a host", "drover explain web1", cmd_explain},
 	{"inventory", "", 0, 0, "inventory", "hosts and guests as found; -o json is what --inventory takes back", NULL, cmd_inventory},

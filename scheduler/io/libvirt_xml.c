@@ -78,6 +78,16 @@ static char *text(struct doc *doc, xmlNodePtr node, const char *path)
 	return copy;
 }
 
+static char *node_text(struct doc *doc, xmlNodePtr node)
+{
+	xmlBufferPtr buffer = xmlBufferCreate();
+
+	xmlNodeDump(buffer, doc->doc, node, 0, 0);
+	char *copy = xstrdup((const char *)xmlBufferContent(buffer));
+	xmlBufferFree(buffer);
+	return copy;
+}
+
 static bool has(struct doc *doc, xmlNodePtr node, const char *path)
 {
 	xmlXPathObjectPtr found = find(doc, node, path);
@@ -171,12 +181,8 @@ static void read_cpu(struct doc *doc, struct lv_xml_domain *domain)
 {
 	xmlXPathObjectPtr found = find(doc, NULL, "/domain/cpu");
 
-	if (count(found) > 0) {
-		xmlBufferPtr buffer = xmlBufferCreate();
-		xmlNodeDump(buffer, doc->doc, found->nodesetval->nodeTab[0], 0, 0);
-		domain->cpu = xstrdup((const char *)xmlBufferContent(buffer));
-		xmlBufferFree(buffer);
-	}
+	if (count(found) > 0)
+		domain->cpu = node_text(doc, found->nodesetval->nodeTab[0]);
 	xmlXPathFreeObject(found);
 	domain->cpu_mode = text(doc, NULL, "/domain/cpu/@mode");
 	domain->cpu_model = text(doc, NULL, "/domain/cpu/model");
@@ -413,11 +419,7 @@ char *lv_xml_tag(const struct job_tag *tag)
 	set(root, "epoch", digits);
 	set(root, "target", tag->target);
 	/* libvirt wants the element alone, without a declaration. */
-	xmlBufferPtr buffer = xmlBufferCreate();
-	xmlNodeDump(buffer, doc.doc, root, 0, 0);
-	char *copy = xstrdup((const char *)xmlBufferContent(buffer));
-	xmlBufferFree(buffer);
-	return copy;
+	return node_text(&doc, root);
 }
 
 static bool copy_bounded(char *ret, size_t size, const char *words)
@@ -518,6 +520,25 @@ char *lv_xml_text(const char *xml, const char *xpath)
 	DOC doc;
 
 	return doc_open(&doc, xml, NULL, NULL) ? text(&doc, NULL, xpath) : NULL;
+}
+
+char *lv_xml_host_model(const char *xml)
+{
+	char *cpu = NULL;
+	DOC doc;
+
+	if (!doc_open(&doc, xml, "domainCapabilities", NULL))
+		return NULL;
+	xmlXPathObjectPtr found = find(&doc, NULL, "/domainCapabilities/cpu/mode[@name='host-model'][@supported='yes'][model]");
+	if (count(found) > 0) {
+		xmlNodePtr node = found->nodesetval->nodeTab[0];
+		while (node->properties)
+			xmlRemoveProp(node->properties);
+		xmlNodeSetName(node, (const xmlChar *)"cpu");
+		cpu = node_text(&doc, node);
+	}
+	xmlXPathFreeObject(found);
+	return cpu;
 }
 
 static char *value_at(struct doc *doc, xmlNodePtr node, const char *expression)

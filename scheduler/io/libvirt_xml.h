@@ -70,6 +70,9 @@ void lv_xml_texts(const char *xml, const char *xpath, char ***texts, size_t *n);
 
 const char *lv_map(const struct name_map *map, size_t n, const char *name);
 
+/* The CPU of mode host-model in domain capabilities, as a <cpu>; NULL when the host offers none. */
+char *lv_xml_host_model(const char *xml);
+
 /* A node that is looked for, and an XPath string about it. */
 struct lv_xml_query {
 	const char *path, *value;

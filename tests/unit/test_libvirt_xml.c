@@ -239,6 +239,40 @@ static void only_remote_storage_is_shared(void **state)
 	lv_xml_pool_clear(&nfs);
 }
 
+static void the_model_that_a_host_offers_becomes_a_cpu(void **state)
+{
+	char *cpu = lv_xml_host_model("<domainCapabilities><cpu><mode name='host-passthrough' supported='yes'/><mode name='host-model' "
+				      "supported='yes'><model fallback='forbid'>EPYC</model><feature policy='disable' name='svm'/></mode></cpu></domainCapabilities>");
+
+	(void)state;
+	assert_string_equal(cpu, "<cpu><model fallback=\"forbid\">EPYC</model><feature policy=\"disable\" name=\"svm\"/></cpu>");
+	free(cpu);
+	assert_null(lv_xml_host_model("<domainCapabilities><cpu><mode name='host-model' supported='no'/></cpu></domainCapabilities>"));
+}
+
+static void what_the_target_must_have_is_read(void **state)
+{
+	struct lv_xml_domain domain;
+
+	(void)state;
+	assert_true(lv_xml_domain_read("<domain type='kvm'><name>g</name><uuid>u</uuid><memory unit='GiB'>1</memory>"
+				       "<memoryBacking><hugepages><page size='1' unit='GiB'/></hugepages></memoryBacking>"
+				       "<cpu mode='host-passthrough' check='none' migratable='on'/><devices>"
+				       "<interface type='direct'><source dev='eth1' mode='bridge'/><filterref filter='clean-traffic'/></interface>"
+				       "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices></domain>", &domain, NULL));
+	assert_int_equal(domain.huge_page_bytes, 1 << 30);
+	assert_string_equal(domain.cpu_mode, "host-passthrough");
+	assert_string_equal(domain.tpm_backend, "emulator");
+	assert_int_equal(domain.n_interfaces, 1);
+	assert_string_equal(domain.interfaces[0], "eth1");
+	assert_int_equal(domain.n_filters, 1);
+	assert_string_equal(domain.filters[0], "clean-traffic");
+	lv_xml_domain_clear(&domain);
+	assert_true(lv_xml_domain_read("<domain><name>g</name><uuid>u</uuid><memoryBacking><hugepages/></memoryBacking></domain>", &domain, NULL));
+	assert_int_equal(domain.huge_page_bytes, 2 << 20);
+	lv_xml_domain_clear(&domain);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +289,8 @@ int main(void)
 		cmocka_unit_test(a_damaged_tag_is_no_tag),
 		cmocka_unit_test(a_new_volume_is_sparse_and_exact),
 		cmocka_unit_test(only_remote_storage_is_shared),
+		cmocka_unit_test(the_model_that_a_host_offers_becomes_a_cpu),
+		cmocka_unit_test(what_the_target_must_have_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
