@@ -290,6 +290,16 @@ static void check_rule(struct build *build, const struct section *section, const
 			rule_kind_name(rule->kind));
 }
 
+/* Certificates and host keys that nobody checks are no authentication. */
+static void check_host(struct build *build, const struct section *section, const struct config_host *host)
+{
+	const char *uris[] = {host->uri, host->peer_uri}, *keys[] = {"uri", "peer_uri"};
+
+	for (size_t i = 0; i < 2; i++)
+		if (uris[i] != NULL && !host->insecure && strstr(uris[i], "no_verify=1") != NULL)
+			build_problem(build, section, keys[i], "no_verify=1 needs insecure = yes in this section");
+}
+
 void build_objects(struct build *build, struct config *config)
 {
 	static const char scheduler_title[] = "scheduler";
@@ -304,6 +314,8 @@ void build_objects(struct build *build, struct config *config)
 		apply_options(build, config, section, object);
 		if (section->kind == SECTION_RULE)
 			check_rule(build, section, object);
+		if (section->kind == SECTION_HOST)
+			check_host(build, section, object);
 	}
 	/* The planner's own copies of what the engine has too. */
 	config->engine.plan.max_migrations = config->engine.max_migrations;

@@ -228,6 +228,7 @@ static void apply_networks(const struct config *config, struct inventory *invent
 		network->order = from->order;
 		network->rate_bytes_per_s = from->rate_bytes_per_s;
 		network->reserve_percent = from->reserve_percent;
+		network->is_checked = from->is_checked;
 	}
 	for (size_t i = 0; i < config->n_shared_links; i++) {
 		const struct shared_link *from = &config->shared_links[i];

@@ -356,6 +356,39 @@ APPLY(apply_rule_kind)
 	return false;
 }
 
+/* Words of an enum, in its order. */
+static bool apply_word(const char *text, const char *const *words, int *ret_value)
+{
+	for (int i = 0; words[i] != NULL; i++)
+		if (strcmp(words[i], text) == 0) {
+			*ret_value = i;
+			return true;
+		}
+	return false;
+}
+
+APPLY(apply_credentials)
+{
+	static const char *const words[] = {"hosts", "caller", NULL};
+	int value;
+
+	if (!apply_word(text, words, &value))
+		return false;
+	*(enum credentials *)member = (enum credentials)value;
+	return true;
+}
+
+APPLY(apply_stream_tls)
+{
+	static const char *const words[] = {"auto", "yes", "no", NULL};
+	int value;
+
+	if (!apply_word(text, words, &value))
+		return false;
+	*(enum stream_tls *)member = (enum stream_tls)value;
+	return true;
+}
+
 APPLY(apply_time)
 {
 	int64_t value;
@@ -385,6 +418,8 @@ const struct option_type type_addresses = {"a list of addresses such as 10.8.0.1
 const struct option_type type_cidr = {"a network such as 10.8.0.0/24", apply_cidr};
 const struct option_type type_map = {"a list such as br-A:br-B, br-C:br-D", apply_map};
 const struct option_type type_rule_kind = {"anti_affinity, affinity, only_on, never_on or at_most_moving", apply_rule_kind};
+const struct option_type type_credentials = {"hosts or caller", apply_credentials};
+const struct option_type type_stream_tls = {"auto, yes or no", apply_stream_tls};
 const struct option_type type_time = {"a time such as 2026-11-23T22:00:00Z", apply_time};
 
 const char *option_expects(const struct option *option)

@@ -191,7 +191,7 @@ struct rule *inventory_add_rule(struct inventory *inventory, enum rule_kind kind
 struct migration_network *inventory_add_network(struct inventory *inventory, const char *name)
 {
 	inventory->networks = xgrow(inventory->networks, inventory->n_networks, sizeof *inventory->networks);
-	inventory->networks[inventory->n_networks] = (struct migration_network){.name = xstrdup(name)};
+	inventory->networks[inventory->n_networks] = (struct migration_network){.name = xstrdup(name), .is_checked = true};
 	return &inventory->networks[inventory->n_networks++];
 }
 

@@ -9,6 +9,7 @@
 
 #include "arith.h"
 #include "drover/plan.h"
+#include "xalloc.h"
 
 bool cidr_parse(const char *text, struct cidr *ret_cidr)
 {
@@ -130,6 +131,14 @@ bool planner_network(const struct inventory *inventory, uint32_t source, uint32_
 		return true;
 	}
 	return refuse_network(inventory, source, target, err);
+}
+
+char *planner_address(const struct inventory *inventory, uint32_t host, uint32_t link)
+{
+	const struct host *h = &inventory->hosts[host];
+	const char *address = link < h->n_links ? h->links[link].address : NULL;
+
+	return address == NULL ? NULL : xprintf("%.*s", (int)strcspn(address, "/"), address);
 }
 
 uint64_t planner_link_rate(const struct inventory *inventory, uint32_t host, uint32_t network, uint32_t link)

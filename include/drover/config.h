@@ -17,6 +17,9 @@ struct problems {
 void problems_add(struct problems *problems, enum error_code code, const char *format, ...) DROVER_PRINTF(3, 4);
 void problems_clear(struct problems *problems);
 
+/* Whose credentials open the connection to the target of a move. */
+enum credentials { CREDENTIALS_HOSTS, CREDENTIALS_CALLER };
+
 struct config_host {
 	char *name;
 	char *uri;         /* libvirt URI, or "sim:FILE" */
@@ -62,6 +65,9 @@ struct config_origin {
 struct config {
 	char *state; /* path of the state file */
 	struct engine_options engine;
+	enum credentials credentials;
+	enum stream_tls stream_tls;
+	bool mixed_authentication;
 	uint64_t memory_reserve_bytes; /* of each host that does not say; default 512 MiB */
 	uint32_t cpu_overcommit_milli;
 	struct config_host *hosts;

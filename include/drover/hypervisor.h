@@ -68,6 +68,7 @@ struct hv_request {
 	const char *host;      /* the host the request is sent to: source for all move requests */
 	const char *target;    /* the other host; NULL when not needed */
 	const char *target_address; /* of the migration network, without prefix; NULL = let libvirt choose */
+	bool check_address; /* PREFLIGHT: the target address has to answer the source */
 	const struct hv_disk *disks; /* disks to copy (MIGRATE, PREPARE), to delete (FINISH_SOURCE: source side), to remove (REMOVE_VOLUMES: target side) */
 	size_t n_disks;
 	const struct name_map *nets; /* network names to change on the target */
@@ -162,6 +163,9 @@ struct hv_note {
 	uint32_t round;
 	struct error error; /* HOST_DOWN */
 };
+
+/* Encryption of what a migration sends, memory and disks: as the control connections are encrypted, always, never. */
+enum stream_tls { STREAM_TLS_AUTO, STREAM_TLS_YES, STREAM_TLS_NO };
 
 struct hypervisor {
 	void *self;

@@ -117,6 +117,7 @@ struct migration_network {
 	int32_t order;
 	uint64_t rate_bytes_per_s; /* of one host's link in it; 0 = measure */
 	uint32_t reserve_percent;  /* kept free for others */
+	bool is_checked;           /* a target's address in it has to answer before a move; default true */
 };
 
 /* A link that several hosts share (rack uplink, switch, WAN), each direction. */

@@ -206,6 +206,7 @@ static bool ask_hosts(struct site *site, const struct want *want, const struct p
 {
 	struct hv_request *requests = xcalloc(plan->n_moves, sizeof *requests);
 	struct name_map *every = xcalloc(plan->n_moves, sizeof *every);
+	char **addresses = xcalloc(plan->n_moves, sizeof *addresses);
 	static char all_pools[] = "";
 	bool is_good;
 	size_t i;
@@ -214,10 +215,15 @@ static bool ask_hosts(struct site *site, const struct want *want, const struct p
 		const struct planned_move *move = &plan->moves[i];
 		const struct wanted_move *wanted = move->wanted != INDEX_NONE ? &want->request->moves[move->wanted] : NULL;
 		const struct guest *guest = &site->inventory->guests[move->guest];
+		uint32_t network = INDEX_NONE, source_link = INDEX_NONE, target_link = INDEX_NONE;
 		char *to_pool = wanted != NULL && wanted->to_pool != NULL ? wanted->to_pool : want->request->to_pool;
 
+		if (planner_network(site->inventory, move->source, move->target, &network, &source_link, &target_link, NULL))
+			addresses[i] = planner_address(site->inventory, move->target, target_link);
 		requests[i] = (struct hv_request){
 			.kind = HV_PREFLIGHT,
+			.target_address = addresses[i],
+			.check_address = network == INDEX_NONE || site->inventory->networks[network].is_checked,
 			.guest = guest->name,
 			.uuid = guest->uuid,
 			.host = site->inventory->hosts[move->source].name,
@@ -234,6 +240,9 @@ static bool ask_hosts(struct site *site, const struct want *want, const struct p
 		requests[i].n_pools = 1;
 	}
 	is_good = loop_gather(world_loop(site->world), requests, plan->n_moves, PREFLIGHT_TIMEOUT_MS, replies, err);
+	for (i = 0; i < plan->n_moves; i++)
+		free(addresses[i]);
+	free(addresses);
 	free(every);
 	free(requests);
 	return is_good;

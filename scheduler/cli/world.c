@@ -168,6 +168,11 @@ static bool open_libvirt(struct world *world, const struct config *config, struc
 {
 	struct libvirt_host *hosts = xcalloc(config->n_hosts, sizeof *hosts);
 	struct loop_source source = {.self = world, .deliver = drain};
+	struct libvirt_options options = {
+		.is_direct = config->credentials == CREDENTIALS_CALLER,
+		.allows_mixed = config->mixed_authentication,
+		.stream_tls = config->stream_tls,
+	};
 	struct hv_listener listener;
 	size_t i;
 
@@ -176,11 +181,12 @@ static bool open_libvirt(struct world *world, const struct config *config, struc
 			.name = config->hosts[i].name,
 			.uri = config->hosts[i].uri,
 			.peer_uri = config->hosts[i].peer_uri,
+			.insecure = config->hosts[i].insecure,
 		};
 	world->loop = loop_new(1, err);
 	if (world->loop != NULL) {
 		listener = loop_listener(world->loop);
-		world->hypervisor = libvirt_hv_new(hosts, config->n_hosts, &listener, loop_wake, world->loop, err);
+		world->hypervisor = libvirt_hv_new(hosts, config->n_hosts, &options, &listener, loop_wake, world->loop, err);
 	}
 	free(hosts);
 	if (world->hypervisor == NULL)

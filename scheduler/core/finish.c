@@ -163,9 +163,10 @@ static bool is_guests_fault(enum error_code code)
 	return code >= ERR_GUEST_NOT_RUNNING && code <= ERR_GUEST_DEVICE;
 }
 
+/* Credentials do not come right by waiting; those for another target may be. */
 static bool is_targets_fault(enum error_code code)
 {
-	return code >= ERR_NO_TARGET && code <= ERR_RULE_NEVER_ON;
+	return code == ERR_HOST_AUTH || (code >= ERR_NO_TARGET && code <= ERR_RULE_NEVER_ON);
 }
 
 /* Another target for the next attempt, when the operator did not name one. */

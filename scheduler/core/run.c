@@ -76,6 +76,7 @@ static void fill(struct engine *engine, struct move *move, struct hv_request *re
 	request->downtime_ms = engine->options.downtime_limit_ms;
 	request->auto_converge = engine->options.auto_converge;
 	request->paused_handover = move->record.handover_paused;
+	request->check_address = move->network == INDEX_NONE || engine->inventory->networks[move->network].is_checked;
 	if (move->links[1] != INDEX_NONE && target->n_links > 0) {
 		const char *address = target->links[(move->links[1] - engine->loads[move->target].first_link) / 2].address;
 

@@ -123,9 +123,7 @@ virConnectPtr lv_open(const struct lv_host *host, struct error *err)
 
 	if (!conn) {
 		lv_error(err, ERR_HOST_UNREACHABLE, "cannot connect to %s", host->uri);
-		/* Only refused credentials are told apart; whatever else failed, the host was not reached. */
-		if (err->code != ERR_HOST_AUTH && err->code != ERR_HOST_UNREACHABLE)
-			err->code = ERR_HOST_UNREACHABLE;
+		lv_explain_open(err, NULL, host);
 		return NULL;
 	}
 	/* Not for local drivers, which have no peer to lose. */
@@ -463,4 +461,7 @@ void lv_host_clear(struct lv_host *host)
 	free(host->name);
 	free(host->uri);
 	free(host->peer_uri);
+	for (size_t i = 0; host->proofs && i < host->lv->n_hosts; i++)
+		free(host->proofs[i].address);
+	free(host->proofs);
 }

@@ -182,11 +182,13 @@ static bool execute_pair(struct lv_host *host, virConnectPtr conn, const struct 
 	if (!target)
 		return error_set(err, ERR_UNKNOWN_HOST, "guest %s: its target %s is not a known host", request->guest,
 				 request->target ? request->target : "(none)");
+	if (request->kind == HV_PREFLIGHT && !lv_check_alike(host, target, err))
+		return false;
 	virConnectPtr other = lv_take(target, LV_GENERAL, err);
 	if (!other)
 		return false;
 	if (request->kind == HV_PREFLIGHT)
-		ok = lv_preflight(conn, other, request, &reply->preflight, err);
+		ok = lv_preflight(conn, other, request, &reply->preflight, err) && lv_check_hops(host, target, conn, request, err);
 	else
 		ok = lv_prepare(conn, other, request, reply, err);
 	if (!ok && virConnectIsAlive(other) != 1) {
@@ -336,8 +338,10 @@ static void add_host(struct lv *lv, const struct libvirt_host *given)
 
 	host->lv = lv;
 	host->name = xstrdup(given->name);
-	host->uri = xstrdup(given->uri);
-	host->peer_uri = xstrdup(given->peer_uri ? given->peer_uri : given->uri);
+	host->uri = lv_uri_own(given->uri, given->insecure);
+	host->peer_uri = lv_uri_peer(given->peer_uri ? given->peer_uri : given->uri, given->insecure);
+	host->transport = lv_transport_of(host->uri, given->insecure);
+	host->peer_transport = lv_transport_of(host->peer_uri, given->insecure);
 	for (int lane = 0; lane < LV_LANES; lane++)
 		host->last[lane] = &host->first[lane];
 	pthread_condattr_init(&attributes);
@@ -363,7 +367,7 @@ static struct lv *lv_new(size_t n)
 	return lv;
 }
 
-struct hypervisor *libvirt_hv_new(const struct libvirt_host *hosts, size_t n,
+struct hypervisor *libvirt_hv_new(const struct libvirt_host *hosts, size_t n, const struct libvirt_options *options,
 				  const struct hv_listener *listener,
 				  void (*wake)(void *arg), void *wake_arg, struct error *err)
 {
@@ -371,6 +375,8 @@ struct hypervisor *libvirt_hv_new(const struct libvirt_host *hosts, size_t n,
 		return NULL;
 	struct lv *lv = lv_new(n);
 
+	if (options)
+		lv->options = *options;
 	lv->listener = *listener;
 	lv->wake = wake;
 	lv->wake_arg = wake_arg;
@@ -382,6 +388,8 @@ struct hypervisor *libvirt_hv_new(const struct libvirt_host *hosts, size_t n,
 		}
 		add_host(lv, &hosts[i]);
 	}
+	for (size_t i = 0; i < n; i++)
+		lv->hosts[i].proofs = xcalloc(n, sizeof *lv->hosts[i].proofs);
 	/* Only when the list is complete: threads look hosts up in it. */
 	for (size_t i = 0; i < n; i++)
 		if (!lv_host_start(&lv->hosts[i], err)) {

@@ -22,16 +22,25 @@
 #include "drover/hypervisor.h"
 
 /* uri is how this process reaches the host, peer_uri how other hosts reach it
- * (NULL = uri). Strings are copied. */
+ * (NULL = uri). insecure: plain TCP without authentication is accepted. Strings are copied. */
 struct libvirt_host {
 	const char *name;
 	const char *uri;
 	const char *peer_uri;
+	bool insecure;
 };
 
-/* NULL with err set when a host is given twice or threads cannot be made. Connecting
+struct libvirt_options {
+	/* Direct migrations: both connections are this process's, with its caller's credentials, and the migration
+	 * dies with them. Otherwise peer to peer: the source reaches the target with its own. */
+	bool is_direct;
+	bool allows_mixed; /* hosts that authenticate in different ways may move guests to each other */
+	enum stream_tls stream_tls;
+};
+
+/* options NULL = all off, TLS by the URIs. NULL with err set when a host is given twice or threads cannot be made. Connecting
  * happens behind the scenes: HOST_UP or HOST_DOWN notes tell how it went. */
-struct hypervisor *libvirt_hv_new(const struct libvirt_host *hosts, size_t n,
+struct hypervisor *libvirt_hv_new(const struct libvirt_host *hosts, size_t n, const struct libvirt_options *options,
 				  const struct hv_listener *listener,
 				  void (*wake)(void *arg), void *wake_arg, struct error *err);
 

@@ -8,6 +8,8 @@
  *   libvirt_fit.c        checks of the target: machine, CPU, memory, networks, devices
  *   libvirt_movable.c    what ties a guest to its host, pure
  *   libvirt_probe.c      inventory of a host
+ *   libvirt_auth.c       who proves what to whom: both hops of a pair, and what to do about a refusal
+ *   libvirt_uri.c        URIs and what they say about authentication, pure
  *   libvirt_migrate.c    the migration itself, its thread
  *   libvirt_job.c        statistics, rate, downtime, abort of a running migration
  *   libvirt_xml.c        XML in and out, pure
@@ -27,6 +29,7 @@
 
 #include "drover/plan.h"
 #include "libvirt_hv.h"
+#include "libvirt_uri.h"
 #include "xalloc.h"
 
 enum {
@@ -42,6 +45,7 @@ enum {
 	LV_CONNECT_WAIT_MS = 10000, /* how long a request waits for a connection that is being opened */
 	LV_RETRY_FIRST_MS = 500,
 	LV_RETRY_LAST_MS = 8000,
+	LV_PROOF_MS = 60000, /* how long it is believed that one host reaches another */
 	LV_FREE_WAIT_MS = 1500, /* how long free waits for threads that are in a call */
 };
 
@@ -70,9 +74,18 @@ struct lv_work {
 
 struct lv;
 
+/* What a host was last seen to reach of another one. */
+struct lv_proof {
+	int64_t control_ms; /* its libvirtd, with credentials; 0 = not proven */
+	int64_t address_ms;
+	char *address;      /* in the migration network */
+};
+
 struct lv_host {
 	struct lv *lv;
-	char *name, *uri, *peer_uri;
+	char *name, *uri, *peer_uri; /* as they are opened: what demands authentication is in them */
+	enum lv_transport transport, peer_transport;
+	struct lv_proof *proofs; /* one for each host of lv, as a target */
 	enum lv_conn_state state;
 	struct lv_link *links; /* those in use and the retired ones that are still taken */
 	struct lv_work *first[LV_LANES], **last[LV_LANES];
@@ -110,6 +123,7 @@ struct lv_result {
 
 struct lv {
 	struct hypervisor base;
+	struct libvirt_options options;
 	struct hv_listener listener;
 	void (*wake)(void *arg);
 	void *wake_arg;
@@ -147,6 +161,19 @@ virConnectPtr lv_take(struct lv_host *host, enum lv_lane lane, struct error *err
 void lv_give(struct lv_host *host, virConnectPtr conn);
 /* Opens another connection to the host, with keepalive. */
 virConnectPtr lv_open(const struct lv_host *host, struct error *err);
+
+/* libvirt_auth.c */
+/* Completes err, of an open that failed: refused credentials are told from a host that is not reached, with what to do.
+ * from NULL = this process. */
+void lv_explain_open(struct error *err, const struct lv_host *from, const struct lv_host *to);
+/* The credentials of hosts that move guests to each other are of one kind, unless mixed ones are allowed. */
+bool lv_check_alike(const struct lv_host *source, const struct lv_host *target, struct error *err);
+/* Has the source open the target's libvirtd as a migration would, and the target's address in the migration network; nothing
+ * is changed by it. What was proven a minute ago is not asked again. */
+bool lv_check_hops(struct lv_host *source, struct lv_host *target, virConnectPtr conn, const struct hv_request *request,
+		   struct error *err);
+void lv_forget_hops(struct lv_host *source, const struct lv_host *target);
+bool lv_is_stream_encrypted(const struct lv_host *source, const struct lv_host *target);
 
 /* Requests: each fills the reply and returns whether it did what it says. */
 bool lv_where(virConnectPtr conn, const struct hv_request *request, struct hv_reply *reply, struct error *err);

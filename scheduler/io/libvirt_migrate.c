@@ -1,6 +1,10 @@
 /* The migration itself: one thread and one connection each, because the call lasts as long as the
  * migration and cannot be taken back. Peer to peer, so that neither the end of this
  * process nor of this connection ends the migration; what is lost then is only the answer.
+ *
+ * Direct, when the hosts have no credentials for each other: this process opens the target too and carries the messages
+ * between the two. Its end is then the end of the migration: libvirt ends the copy, and the source runs on or, at
+ * the worst moment, stays paused; reconcile asks both and knows.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,19 +49,38 @@ static unsigned long long start_rate_mib(const struct hv_request *request)
 	return share < mib ? 1 : (share + mib / 2) / mib;
 }
 
-static bool add_params(const struct hv_request *request, const char *live, const char *persistent,
-		       virTypedParameterPtr *params, int *n, int *max)
+/* The certificate of the stream is that of the connection between the hosts, which bears the host's name, not the
+ * address that the bytes go to. */
+static bool add_tls_name(const struct lv_host *target, virTypedParameterPtr *params, int *n, int *max)
+{
+	LV_AUTO(text_free) char *name = lv_uri_host(target->peer_uri);
+
+	return !name || add_text(params, n, max, VIR_MIGRATE_PARAM_TLS_DESTINATION, name);
+}
+
+/* The target listens at this address only, so what it gets has come to it. */
+static bool add_address(const struct hv_request *request, virTypedParameterPtr *params, int *n, int *max)
 {
 	char uri[NAME_BYTES_MAX + 16];
+	bool is_v6 = strchr(request->target_address, ':') != NULL;
+
+	snprintf(uri, sizeof uri, is_v6 ? "tcp://[%s]" : "tcp://%s", request->target_address);
+	return add_text(params, n, max, VIR_MIGRATE_PARAM_URI, uri) &&
+	       add_text(params, n, max, VIR_MIGRATE_PARAM_LISTEN_ADDRESS, request->target_address);
+}
+
+static bool add_params(const struct migration *migration, const char *live, const char *persistent,
+		       virTypedParameterPtr *params, int *n, int *max)
+{
+	const struct hv_request *request = migration->request;
 	bool ok = add_text(params, n, max, VIR_MIGRATE_PARAM_DEST_XML, live);
 
 	if (persistent)
 		ok = ok && add_text(params, n, max, VIR_MIGRATE_PARAM_PERSIST_XML, persistent);
-	if (request->target_address) {
-		bool is_v6 = strchr(request->target_address, ':') != NULL;
-		snprintf(uri, sizeof uri, is_v6 ? "tcp://[%s]" : "tcp://%s", request->target_address);
-		ok = ok && add_text(params, n, max, VIR_MIGRATE_PARAM_URI, uri);
-	}
+	if (request->target_address)
+		ok = ok && add_address(request, params, n, max);
+	if (lv_is_stream_encrypted(migration->host, migration->target))
+		ok = ok && add_tls_name(migration->target, params, n, max);
 	for (size_t i = 0; i < request->n_disks; i++)
 		ok = ok && add_text(params, n, max, VIR_MIGRATE_PARAM_MIGRATE_DISKS, request->disks[i].target);
 	if (start_rate_mib(request) > 0)
@@ -65,9 +88,15 @@ static bool add_params(const struct hv_request *request, const char *live, const
 	return ok;
 }
 
-static unsigned flags_of(const struct hv_request *request, bool is_persistent_here)
+static unsigned flags_of(const struct migration *migration, bool is_persistent_here)
 {
-	unsigned flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_ABORT_ON_ERROR;
+	const struct hv_request *request = migration->request;
+	unsigned flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_ABORT_ON_ERROR;
+
+	if (!migration->host->lv->options.is_direct)
+		flags |= VIR_MIGRATE_PEER2PEER;
+	if (lv_is_stream_encrypted(migration->host, migration->target))
+		flags |= VIR_MIGRATE_TLS;
 
 	if (request->persistent)
 		flags |= VIR_MIGRATE_PERSIST_DEST;
@@ -118,6 +147,31 @@ static void judge_locks(const struct hv_request *request, struct error *err)
 	error_hint(err, "compare lock_manager in /etc/libvirt/qemu.conf of %s and %s", request->host, request->target);
 }
 
+/* Direct or peer to peer; blocks until the migration has ended. */
+static bool carry(const struct migration *migration, virDomainPtr domain, virTypedParameterPtr params, int n, unsigned flags,
+		  struct error *err)
+{
+	const char *guest = migration->request->guest;
+
+	if (!migration->host->lv->options.is_direct) {
+		if (virDomainMigrateToURI3(domain, migration->target->peer_uri, params, (unsigned)n, flags) == 0)
+			return true;
+		return lv_error(err, ERR_MIGRATE_FAILED, "guest %s: migration from %s to %s", guest, migration->request->host,
+				migration->request->target);
+	}
+	virConnectPtr target = lv_open(migration->target, err);
+	if (!target)
+		return false;
+	virDomainPtr moved = virDomainMigrate3(domain, target, params, (unsigned)n, flags);
+	if (!moved)
+		lv_error(err, ERR_MIGRATE_FAILED, "guest %s: direct migration from %s to %s", guest, migration->request->host,
+			 migration->request->target);
+	bool ok = moved != NULL;
+	lv_domain_unref(&moved);
+	virConnectClose(target);
+	return ok;
+}
+
 static bool call(const struct migration *migration, virConnectPtr conn, virDomainPtr domain, const char *live,
 		 const char *persistent, bool is_persistent_here, struct hv_reply *reply)
 {
@@ -126,7 +180,7 @@ static bool call(const struct migration *migration, virConnectPtr conn, virDomai
 	int n = 0, max = 0;
 	bool ok;
 
-	if (!add_params(request, live, persistent, &params, &n, &max)) {
+	if (!add_params(migration, live, persistent, &params, &n, &max)) {
 		virTypedParamsFree(params, n);
 		return lv_error(&reply->error, ERR_MIGRATE_FAILED, "guest %s: parameters of its migration", request->guest);
 	}
@@ -134,12 +188,10 @@ static bool call(const struct migration *migration, virConnectPtr conn, virDomai
 		virTypedParamsFree(params, n);
 		return error_set(&reply->error, ERR_MIGRATE_ABORTED, "guest %s: cancelled before its migration began", request->guest);
 	}
-	ok = virDomainMigrateToURI3(domain, migration->target->peer_uri, params, (unsigned)n,
-				    flags_of(request, is_persistent_here)) == 0;
+	ok = carry(migration, domain, params, n, flags_of(migration, is_persistent_here), &reply->error);
 	if (!ok) {
-		lv_error(&reply->error, ERR_MIGRATE_FAILED, "guest %s: migration from %s to %s", request->guest, request->host,
-			 request->target);
 		judge_locks(request, &reply->error);
+		lv_forget_hops(migration->host, migration->target); /* the next preflight asks anew */
 		/* The copy may still be running, or be done: only the hosts know. */
 		reply->outcome_unknown = virConnectIsAlive(conn) != 1;
 		if (!reply->outcome_unknown && was_cancelled(migration))

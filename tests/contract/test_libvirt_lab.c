@@ -610,12 +610,12 @@ static void a_dead_host_is_reported_and_holds_up_nobody(void **state)
 static void a_host_that_never_answers_fails_its_own_requests_only(void **state)
 {
 	const struct hv_listener listener = { NULL, on_reply, on_note };
-	struct libvirt_host hosts[] = { { .name = lab.names[0], .uri = lab.uris[0] }, { .name = "gone", .uri = "qemu+tcp://10.83.1.250/system" } };
+	struct libvirt_host hosts[] = { { .name = lab.names[0], .uri = lab.uris[0], .insecure = true }, { .name = "gone", .uri = "qemu+tcp://10.83.1.250/system", .insecure = true } };
 	struct hypervisor *shared = lab.hypervisor;
 	struct hv_request lost = request_of(HV_WHERE, "nobody"), fine = request_of(HV_WHERE, "nobody");
 
 	(void)state;
-	lab.hypervisor = libvirt_hv_new(hosts, 2, &listener, on_wake, NULL, NULL);
+	lab.hypervisor = libvirt_hv_new(hosts, 2, NULL, &listener, on_wake, NULL, NULL);
 	assert_non_null(lab.hypervisor);
 	lost.host = "gone";
 	uint64_t tag = send_request(lost);
@@ -635,8 +635,8 @@ static int open_hypervisor(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < lab.n_hosts; i++)
-		hosts[i] = (struct libvirt_host){ .name = lab.names[i], .uri = lab.uris[i] };
-	lab.hypervisor = libvirt_hv_new(hosts, lab.n_hosts, &listener, on_wake, NULL, &err);
+		hosts[i] = (struct libvirt_host){ .name = lab.names[i], .uri = lab.uris[i], .insecure = true };
+	lab.hypervisor = libvirt_hv_new(hosts, lab.n_hosts, NULL, &listener, on_wake, NULL, &err);
 	return lab.hypervisor ? 0 : -1;
 }
 

@@ -303,6 +303,41 @@ static const char whole[] =
 	"[move 1]\nvm = Web1\npriority = -5\nmax_rate = 10 MB/s\nnot_before = 2026-11-23T22:00:00Z\n"
 	"[move 2]\nbatch = b\nvm = Web2\nfrom = h2\nto = h1\n";
 
+static void authentication_is_strict_unless_said_otherwise(void **state)
+{
+	struct config *config = parse("[host h1]\nuri = qemu+tcp://h1/system\n");
+
+	(void)state;
+	assert_non_null(config);
+	assert_false(config->hosts[0].insecure);
+	assert_int_equal(config->credentials, CREDENTIALS_HOSTS);
+	assert_int_equal(config->stream_tls, STREAM_TLS_AUTO);
+	assert_false(config->mixed_authentication);
+	config_free(config);
+	config = parse("[scheduler]\ncredentials = caller\nstream_tls = yes\nmixed_authentication = yes\n");
+	assert_non_null(config);
+	assert_int_equal(config->credentials, CREDENTIALS_CALLER);
+	assert_int_equal(config->stream_tls, STREAM_TLS_YES);
+	assert_true(config->mixed_authentication);
+	config_free(config);
+	MISTAKE("[scheduler]\ncredentials = mine\n", "t.conf:2: [scheduler] credentials", "hosts or caller");
+	MISTAKE("[host h1]\nuri = qemu+tls://h1/system?no_verify=1\n", "t.conf:2: [host h1] uri", "insecure = yes");
+}
+
+static void a_network_is_checked_before_a_move_unless_said_otherwise(void **state)
+{
+	struct config *config = parse("[network a]\ncidr = 10.8.0.0/24\n[network b]\ncidr = 10.9.0.0/24\ncheck = no\n");
+	struct inventory *inventory = inventory_new();
+
+	(void)state;
+	assert_non_null(config);
+	config_apply(config, inventory);
+	assert_true(inventory->networks[0].is_checked);
+	assert_false(inventory->networks[1].is_checked);
+	inventory_free(inventory);
+	config_free(config);
+}
+
 static void a_whole_configuration_means_what_it_says(void **state)
 {
 	struct config *config = config_parse("/etc/x/t.conf", whole, strlen(whole), &problems);
@@ -506,6 +541,8 @@ static void a_thousand_hosts_load_quickly_and_a_flood_of_settings_is_refused(voi
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(authentication_is_strict_unless_said_otherwise, no_problems),
+		cmocka_unit_test_teardown(a_network_is_checked_before_a_move_unless_said_otherwise, no_problems),
 		cmocka_unit_test_teardown(double_keys_are_refused_with_both_lines, no_problems),
 		cmocka_unit_test_teardown(double_sections_are_refused_with_both_lines, no_problems),
 		cmocka_unit_test_teardown(a_semicolon_or_hash_in_a_value_is_refused_and_kept_in_quotes, no_problems),
