@@ -5,14 +5,12 @@ set -euo pipefail
 cd "${1:?SOURCE}"
 failed=0
 files=$(find include planner scheduler conf tests -name '*.[ch]' | sort)
-for file in $files; do
-    n=$(wc -l <"$file")
-    [ "$n" -le 900 ] || { echo "$file: $n lines, over 900"; failed=1; }
-done
 # A function begins with { in the first column, or with ) { at the end of a line that begins there, and ends with } in the first.
 # shellcheck disable=SC2086
 awk '
-    FNR == 1 {start = 0}
+    function file_ends() {if (lines > 900) {print file ": " lines " lines, over 900"; failed = 1}}
+    FNR == 1 {file_ends(); file = FILENAME; start = 0}
+    {lines = FNR}
     /^[a-z_].*\(/ {name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name)}
     /^\{/ || /^[a-z_].*\) \{$/ {start = FNR}
     /^\}/ && start {
@@ -21,6 +19,6 @@ awk '
         else if (n > 70) print FILENAME ":" start ": " name ": " n " lines, over 70"
         start = 0
     }
-    END {exit failed}
+    END {file_ends(); exit failed}
 ' $files || failed=1
 exit $failed

@@ -8,15 +8,23 @@ if [ -e .git ] && command -v git >/dev/null && git rev-parse >/dev/null 2>&1; th
 else
     mapfile -t files < <(find . -name build -prune -o -name .git -prune -o -type f -printf '%P\n')
 fi
-failed=0
+checked=()
 for file in "${files[@]}"; do
-    [ -f "$file" ] && [ -s "$file" ] && grep -qI '' "$file" || continue
     # What a program must print or read byte for byte is not ours to tidy.
     case $file in tests/golden/* | tests/*/data/* | tests/fuzz/* | LICENSE | *.svg) continue ;; esac
-    # The pattern is written so that it does not find itself.
-    if grep -nE '\b(TO[D]O|FIX[M]E|XX[X])\b' "$file" | sed "s|^|$file:|"; [ "${PIPESTATUS[0]}" = 0 ]; then failed=1; fi
-    if grep -nE '[[:blank:]]+$' "$file" | sed "s|^|$file: blank at the end of line |"; [ "${PIPESTATUS[0]}" = 0 ]; then failed=1; fi
-    if grep -q $'\r' "$file"; then echo "$file: carriage return"; failed=1; fi
-    [ -z "$(tail -c 1 "$file")" ] || { echo "$file: no newline at the end"; failed=1; }
+    if [ -f "$file" ] && [ -s "$file" ]; then checked+=("$file"); fi
 done
+failed=0
+# One grep over all files, since a process each would be most of the time. -I passes over what is no text.
+none_has() { # WHAT GREP-OPTIONS...: prints FILE:LINE:TEXT with what it is
+    local what=$1 found
+    shift
+    found=$(printf '%s\0' "${checked[@]}" | xargs -0 grep -IH "$@" --) || true
+    [ -z "$found" ] || { sed "s|\$| <- $what|" <<<"$found"; failed=1; }
+}
+# The pattern is written so that it does not find itself.
+none_has "mark of unfinished work" -nE '\b(TO[D]O|FIX[M]E|XX[X])\b'
+none_has "blank at the end of the line" -nE '[[:blank:]]+$'
+none_has "carriage return" -n $'\r'
+none_has "no newline at the end" -LPz '\n\z'
 exit $failed
