@@ -72,6 +72,8 @@ void sim_migration_forget(struct sim *sim, struct sim_migration *migration, cons
 	migration->op = NULL;
 	if (op != NULL)
 		sim_op_unknown(sim, op, ERR_OUTCOME_UNKNOWN, why, 0);
+	if (migration->from == NULL)
+		sim_migration_without_source(sim, migration);
 	sim->counters.moves_failed++;
 	sim_migration_free(sim, migration);
 }

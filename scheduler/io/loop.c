@@ -24,6 +24,7 @@ enum {
 	/* After a stop, how long hosts that do not answer are asked where guests run. Leaving then is safe: such a
 	 * move is durable and is asked about again at the next start. */
 	UNKNOWN_PATIENCE_MS = 15000,
+	SIM_LAG_MS = 50, /* how late the clock of a simulated world may see what is due */
 };
 
 struct queued_reply {
@@ -46,7 +47,8 @@ struct loop {
 	struct hypervisor *hypervisor;
 	struct loop_source source;
 	uint32_t speed;
-	uint64_t start_ns;
+	uint64_t clock_ns;          /* real time at which the clock showed clock_ms */
+	int64_t clock_ms, limit_ms; /* it goes no further than limit_ms before the loop has turned */
 	int64_t start_wall_ms;
 	uint32_t generation;
 	bool is_stopped;
@@ -69,7 +71,22 @@ static void on_timer(uv_timer_t *handle);
 
 int64_t loop_now_ms(const struct loop *loop)
 {
-	return (int64_t)((uv_hrtime() - loop->start_ns) * loop->speed / 1000000);
+	int64_t now_ms = loop->clock_ms + (int64_t)((uv_hrtime() - loop->clock_ns) * loop->speed / 1000000);
+
+	return now_ms < loop->limit_ms ? now_ms : loop->limit_ms;
+}
+
+/* The clock of a simulated world waits for its program: while the machine is busy, a second without a turn would be minutes
+ * there, and every answer would come too late. */
+static void hold_clock(struct loop *loop, int64_t next_ms)
+{
+	int64_t now_ms = loop_now_ms(loop);
+
+	if (loop->speed == 1)
+		return;
+	loop->clock_ms = now_ms;
+	loop->clock_ns = uv_hrtime();
+	loop->limit_ms = next_ms == TIME_NEVER ? TIME_NEVER : (next_ms > now_ms ? next_ms : now_ms) + SIM_LAG_MS;
 }
 
 int64_t loop_wall_ms(const struct loop *loop)
@@ -180,6 +197,7 @@ static void arm(struct loop *loop)
 
 			next = deadline < next ? deadline : next;
 		}
+		hold_clock(loop, next);
 		if (next == TIME_NEVER) {
 			uv_timer_stop(&loop->timer);
 			return;
@@ -411,7 +429,8 @@ struct loop *loop_new(uint32_t speed, struct error *err)
 	loop->wake.data = loop->timer.data = loop->tick.data = loop;
 	loop->last = &loop->first;
 	loop->speed = speed > 0 ? speed : 1;
-	loop->start_ns = uv_hrtime();
+	loop->clock_ns = uv_hrtime();
+	loop->limit_ms = TIME_NEVER;
 	clock_gettime(CLOCK_REALTIME, &now);
 	loop->start_wall_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 	return loop;

@@ -8,7 +8,7 @@
 
 enum {
 	FAULTS_LONGEST_MS = 900000,
-	HEAL_MS = 12 * 3600000,   /* within this every batch has ended once nothing goes wrong any more */
+	HEAL_MS = 36 * 3600000,   /* within this every batch has ended once nothing goes wrong any more */
 	SETTLE_MS = 300000,       /* for what libvirt and strangers still have under way */
 };
 
@@ -66,7 +66,7 @@ static bool writes_fast(const struct trial *trial, const char *guest)
 {
 	uint32_t index = inventory_guest(trial->inventory, guest, NULL);
 
-	return trial->inventory->guests[index].dirty_rate_bytes_per_s > 5000000;
+	return trial->inventory->guests[index].dirty_rate_bytes_per_s > 4000000;
 }
 
 static bool is_planned_end(struct trial *trial)
