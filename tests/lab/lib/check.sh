@@ -30,11 +30,11 @@ ask_hosts() {
     done
 }
 
-# What lies in a host's pool and belongs to no guest that is active there.
+# What lies in a host's pool and belongs to no guest that is active there. Backing files and CD-ROM images are meant to stay.
 host_leftovers() {
     local host=$1 scratch=$2 file name
-    for file in "$LAB_STORE/$host/var/lib/libvirt/images/"*; do
-        [ -e "$file" ] || continue
+    for file in "$(images_of "$host")/"*; do
+        [[ -e $file && $file != *.base.qcow2 && $file != *.iso ]] || continue
         grep -qxF "/var/lib/libvirt/images/${file##*/}" "$scratch/disks.$host" 2>/dev/null || echo "volume ${file##*/}"
     done
     for name in "${!inactive_on[@]}"; do
@@ -44,23 +44,12 @@ host_leftovers() {
 
 # Verifies one disk where the guest runs; prints "ok|BAD on_disk acknowledged proven lost foreign".
 check_disk() {
-    local name=$1 host=$2 target=$3 number=$4 format=$5 bytes=$6 scratch=$7 deep=$8 path file copy='' result verdict=ok
-    path=$(virsh_within 20 -q -c "$(host_uri "$host")" domblklist "$name" 2>/dev/null | awk -v t="$target" '$1 == t { print $2 }')
-    if [ -z "$path" ]; then echo "BAD $target not attached"; return; fi
-    file=/proc/$(holder_pid "$host")/root$path
-    # qcow2 is read through qemu-img, without its lock because the guest runs; only the head unless deep.
-    if [ "$format" = qcow2 ]; then
-        copy=$scratch/disk.$name.$target
-        if [ -n "$deep" ]; then
-            qemu-img convert -U -f qcow2 -O raw "$file" "$copy" 2>/dev/null || true
-        else
-            qemu-img dd -U -f qcow2 -O raw bs=1M count=3 if="$file" of="$copy" >/dev/null 2>&1 || true
-        fi
-        file=$copy
-    fi
+    local name=$1 host=$2 target=$3 number=$4 kind=$5 bytes=$6 scratch=$7 deep=$8 file copy result verdict=ok
+    copy=$scratch/disk.$name.$target
+    file=$(readable_disk "$name" "$host" "$target" "$kind" "$copy" "$deep") || { echo "BAD $target not attached"; return; }
     # shellcheck disable=SC2086  # deep is a word or nothing
     result=$("$LAB_DIR/build/labdisk" verify "$file" "$(guest_id "$name")" "$number" "$LAB_DIR/beats.log" "$bytes" "$name" $deep 2>&1) || verdict=BAD
-    [ -z "$copy" ] || rm -f "$copy"
+    rm -f "$copy"
     echo "$verdict $target ${result//$'\t'/ }"
 }
 
@@ -98,7 +87,7 @@ known_guests() { local folder; for folder in "$LAB_DIR"/guests/*/; do [ ! -e "$f
 
 # Tab separated rows: guest NAME RUNNING PAUSED BEATS...; disk NAME TEXT; leftover HOST TEXT; unreachable HOST.
 check_all() {
-    local name host bytes target number format
+    local name host bytes target number kind
     "$LAB_DIR/build/beats" report "$LAB_DIR/beats.log" >"$scratch/beats"
     # Only what was recorded before the disks are read can be demanded of them.
     bytes=$(stat -c %s "$LAB_DIR/beats.log")
@@ -108,8 +97,8 @@ check_all() {
         host=${running_on[$name]:-${paused_on[$name]:-}}
         host=${host%% *}
         [ -n "$host" ] || continue
-        while read -r target number format _; do
-            printf 'disk\t%s\t%s\n' "$name" "$(check_disk "$name" "$host" "$target" "$number" "$format" "$bytes" "$scratch" "$deep")"
+        while read -r target number kind _; do
+            printf 'disk\t%s\t%s\n' "$name" "$(check_disk "$name" "$host" "$target" "$number" "$kind" "$bytes" "$scratch" "$deep")"
         done <"$LAB_DIR/guests/$name/disks"
     done
     for host in $(hosts); do

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Guests: their disks, their XML, starting many of them quickly.
+# Guests: their XML, starting many of them quickly. Their disks are made in disks.sh.
 
 guest_id() { cksum <<<"$1" | cut -d' ' -f1; }
 guest_known() { [ -e "$LAB_DIR/guests/$1/xml" ] || die "no guest $1 in this lab"; }
 
-# Options of one guest to variables of the caller (memory, fill, set, dirty, disks, bridge, cpu, extra, transient, autostart,
+# Options of one guest to variables of the caller (memory, fill, set, dirty, disks, iso, bridge, cpu, extra, transient, autostart,
 # host, count, prefix, name), which has declared them.
 parse_guest() {
     while [ $# -gt 0 ]; do
@@ -15,6 +15,7 @@ parse_guest() {
         --ws) set=$2; shift ;;
         --dirty) dirty=$2; shift ;;
         --disk) disks+=("$2"); shift ;;
+        --iso) iso=$2; shift ;;
         --net) bridge=$2; shift ;;
         --cpu) cpu=$2; shift ;;
         --device) extra+=$2; shift ;;
@@ -29,26 +30,10 @@ parse_guest() {
     done
 }
 
-make_disk() { # NAME HOST NUMBER FORMAT MIB
-    local letter path id
-    letter=$(printf 'abcd' | cut -c"$(($3 + 1))")
-    path=$LAB_STORE/$2/var/lib/libvirt/images/$1-hd$letter.$4
-    id=$(guest_id "$1")
-    [ ! -e "$path" ] || die "$2: $path exists"
-    case $4 in
-    raw) "$LAB_DIR/build/labdisk" fill "$path" "$5" "$id" "$3" ;;
-    qcow2)
-        "$LAB_DIR/build/labdisk" fill "$path.raw" "$5" "$id" "$3"
-        qemu-img convert -q -f raw -O qcow2 "$path.raw" "$path"
-        rm "$path.raw"
-        ;;
-    esac
-}
-
 # Writes $LAB_DIR/guests/NAME/{xml,host,disks,...} and makes the disks; does not start.
 prepare_guest() {
-    local name=$1 host=h1 memory=128 fill=48 set=4 dirty=1 bridge='' cpu='' extra='' transient='' autostart='' count='' prefix=''
-    local disks=() spec number=0 format size load cmdline folder letter odd devices=''
+    local name=$1 host=h1 memory=128 fill=48 set=4 dirty=1 bridge='' iso='' cpu='' extra='' transient='' autostart='' count='' prefix=''
+    local disks=() spec number=0 kind size load filled target cmdline folder odd devices=''
     shift
     local given=$name
     name=
@@ -63,17 +48,24 @@ prepare_guest() {
     cmdline="id=$(guest_id "$name") fill=$fill ws=$set dirty=$dirty"
     : >"$folder/disks"
     for spec in "${disks[@]}"; do
-        IFS=: read -r format size load <<<"$spec"
-        [[ $format =~ ^(raw|qcow2)$ && $size =~ ^[0-9]+$ && $size -ge 8 && ${load:-0} =~ ^[0-9]+$ ]] ||
-            die "$name: --disk $spec: raw|qcow2:MIB[:WRITE_MIB_PER_S], at least 8 MiB"
-        make_disk "$name" "$host" "$number" "$format" "$size"
-        letter=$(printf 'abcd' | cut -c"$((number + 1))")
-        cmdline+=" hd$letter=$((size * 2048)):${load:-0}"
-        devices+="<disk type='file' device='disk'><driver name='qemu' type='$format'/>"
-        devices+="<source file='/var/lib/libvirt/images/$name-hd$letter.$format'/><target dev='hd$letter' bus='ide'/></disk>"
-        echo "hd$letter $number $format $size" >>"$folder/disks"
+        IFS=: read -r kind size load filled <<<"$spec"
+        [[ " $DISK_KINDS " == *" $kind "* && $size =~ ^[0-9]+$ && $size -ge 8 && ${load:-0} =~ ^[0-9]+$ && ${filled:-8} =~ ^[0-9]+$ &&
+            ${filled:-8} -ge 8 && ${filled:-8} -le $size ]] ||
+            die "$name: --disk $spec: KIND:MIB[:WRITE_MIB_PER_S[:FILLED_MIB]], KIND one of $DISK_KINDS, at least 8 MiB"
+        target=hd$(printf 'abcd' | cut -c"$((number + 1))")
+        make_disk "$name" "$host" "$number" "$target" "$kind" "$size" "${filled:-$size}"
+        cmdline+=" $target=$((size * 2048)):${load:-0}"
+        devices+=$(disk_xml "$name" "$target" "$kind")
+        echo "$target $number $kind $size" >>"$folder/disks"
         number=$((number + 1))
     done
+    if [ -n "$iso" ]; then
+        IFS=: read -r target kind <<<"$iso"
+        [[ $target =~ ^[A-Za-z0-9._-]+$ && ${kind:-mandatory} =~ ^(mandatory|requisite|optional)$ && $number -lt 4 ]] ||
+            die "$name: --iso $iso: NAME[:mandatory|requisite|optional], and at most 3 disks with it"
+        make_iso "$host" "$target"
+        devices+=$(iso_xml "$target" "${kind:-}" hdd)
+    fi
     if [ -n "$bridge" ]; then
         devices+="<interface type='bridge'><source bridge='$bridge'/><model type='e1000'/><rom enabled='no'/></interface>"
     fi
@@ -175,7 +167,7 @@ lab_guest() {
 
 # shellcheck disable=SC2034  # parse_guest fills them; only some are wanted here
 expand_guest() {
-    local host memory fill set dirty bridge cpu extra='' transient autostart count='' prefix='' name='' disks=() i
+    local host memory fill set dirty bridge iso cpu extra='' transient autostart count='' prefix='' name='' disks=() i
     parse_guest "$@"
     if [ -n "$count" ]; then
         for ((i = 1; i <= count; i++)); do names+=("${prefix:?--prefix}$i"); prepare_guest "$prefix$i" "$@"; done
@@ -187,14 +179,18 @@ expand_guest() {
 }
 
 lab_remove() {
-    local name host
+    local name host image
     need_up
     for name in "$@"; do
         for host in $(hosts); do
             virsh -q -c "$(host_uri "$host")" destroy "$name" >/dev/null 2>&1 || true
             virsh -q -c "$(host_uri "$host")" undefine "$name" >/dev/null 2>&1 || true
-            rm -f "$LAB_STORE/$host/var/lib/libvirt/images/$name-hd"[abcd].*
+            rm -f "$(images_of "$host")/$name-hd"[abcd].* "$LAB_STORE/$host/var/lib/libvirt/devices/$name-hd"[abcd]
+            for image in "$LAB_STORE/$host/loop/$name-hd"[abcd].raw; do
+                [ ! -e "$image" ] || { drop_devices "$(stat -c %i "$image")"; rm -f "$image"; }
+            done
         done
+        stop_serving "$name"
         rm -rf "$LAB_DIR/guests/$name" "$LAB_DIR/serial/$name.log"
         # Its beats stay in the log; "check" goes by the guests that are known.
     done

@@ -314,6 +314,8 @@ remove_all() {
         sleep 0.05
     done
     [ -z "$found" ] || say "processes left in the namespaces"
+    stop_servers
+    drop_devices
     for pid in "$LAB_DIR"/hosts/*/holder "$LAB_DIR"/hosts/*/libvirtd "$LAB_DIR/recorder.pid" "$LAB_DIR/kdc.pid"; do
         [ ! -e "$pid" ] || kill_recorded "$pid"
     done
