@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask_networks.h"
 #include "cmd.h"
 #include "output.h"
 #include "run.h"
@@ -104,6 +105,19 @@ static int run_plan(struct site *site, const struct request *request, const stru
 	return run_engine(site, &wish);
 }
 
+/* A guest may need several networks, so that one answer can raise the next question; each asks for another name. */
+static int plan_asking(const struct want *want, const struct site *site, struct plan **ret_plan)
+{
+	int result = want_plan(want, site, ret_plan);
+
+	while (result == EXIT_DONE && ask_networks(site, *ret_plan, want->request)) {
+		plan_free(*ret_plan);
+		*ret_plan = NULL;
+		result = want_plan(want, site, ret_plan);
+	}
+	return result;
+}
+
 int cmd_drain(const struct args *args)
 {
 	size_t n_words = args->n_words + 1, i;
@@ -127,7 +141,7 @@ int cmd_drain(const struct args *args)
 	if (result == EXIT_DONE)
 		batch = unfinished_batch(site.image, want.title);
 	if (result == EXIT_DONE && batch == NULL)
-		result = want_plan(&want, &site, &plan);
+		result = plan_asking(&want, &site, &plan);
 	if (result == EXIT_DONE)
 		result = batch != NULL ? go_on(&site, batch) : run_plan(&site, want.request, plan, want.title);
 	plan_free(plan);

@@ -232,38 +232,81 @@ static bool check_memory(const struct lv_ask *ask, struct error *err)
 
 /* ---- networks ---- */
 
-/* By the name that the guest will use there. */
-static bool check_network(const struct lv_ask *ask, const char *name, struct error *err)
+/* libvirt takes the default for a port group that the network has not, and the guest would sit in another VLAN. */
+static bool check_port_group(const struct lv_ask *ask, const char *network, const char *group, struct error *err)
 {
-	const char *wanted = lv_map(ask->request->nets, ask->request->n_nets, name);
-	virNetworkPtr network = virNetworkLookupByName(ask->target, wanted);
-	char **names, known[LIST_BYTES];
-	bool found = false;
-	size_t n;
+	LV_AUTO(network_unref) virNetworkPtr there = virNetworkLookupByName(ask->target, network);
+	LV_AUTO(text_free) char *xml = there ? virNetworkGetXMLDesc(there, 0) : NULL;
+	char **groups = NULL, known[LIST_BYTES];
+	bool found = !xml;
+	size_t n = 0;
 
-	if (network) {
-		int active = virNetworkIsActive(network);
-		virNetworkFree(network);
-		if (active == 1)
-			return true;
+	if (xml)
+		lv_xml_texts(xml, "/network/portgroup/@name", &groups, &n);
+	for (size_t i = 0; i < n; i++)
+		found = found || strcmp(groups[i], group) == 0;
+	list_names(groups, n, "", known, sizeof known);
+	free_names(groups, n);
+	virResetLastError();
+	return found || error_set(err, ERR_TARGET_NETWORK_MISSING, "guest %s: network %s of host %s has no port group %s; it has %s",
+				  ask->xml->name, network, ask->request->target, group, known);
+}
+
+static bool refuse_network(const struct lv_ask *ask, const char *name, const char *wanted, const struct lv_nets *nets, struct error *err)
+{
+	char networks[LIST_BYTES / 2], devices[LIST_BYTES / 2];
+	virNetworkPtr inactive = virNetworkLookupByName(ask->target, wanted);
+
+	virResetLastError();
+	if (inactive) {
+		virNetworkFree(inactive);
 		error_set(err, ERR_TARGET_NETWORK_MISSING, "guest %s: network %s of host %s is not active", ask->xml->name, wanted,
 			  ask->request->target);
 		error_hint(err, "virsh net-start %s there", wanted);
 		return false;
 	}
-	virResetLastError();
-	lv_networks(ask->target, &names, &n);
-	for (size_t i = 0; i < n; i++)
-		found = found || strcmp(names[i], wanted) == 0;
-	list_names(names, n, "", known, sizeof known);
-	free_names(names, n);
-	/* A host that cannot list its interfaces proves nothing; libvirt itself then refuses before anything is copied. */
-	if (found || n == 0)
-		return true;
-	error_set(err, ERR_TARGET_NETWORK_MISSING, "guest %s: host %s has no network or bridge %s; it has %s", ask->xml->name,
-		  ask->request->target, wanted, known);
+	list_names(nets->devices, nets->n_devices, "", devices, sizeof devices);
+	list_names(nets->networks, nets->n_networks, "", networks, sizeof networks);
+	error_set(err, ERR_TARGET_NETWORK_MISSING, "guest %s: host %s has no network or bridge %s; it has devices %s and libvirt networks %s",
+		  ask->xml->name, ask->request->target, wanted, devices, networks);
 	error_hint(err, "make it there, or choose another with [map NAME] networks = %s:OTHER and --map NAME", name);
 	return false;
+}
+
+static bool has_name(char *const *names, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* By the name that the guest will use there. */
+static bool check_interface(const struct lv_ask *ask, const struct lv_xml_interface *interface, const struct lv_nets *nets, struct error *err)
+{
+	const char *wanted = lv_map(ask->request->nets, ask->request->n_nets, interface->name);
+
+	if (has_name(nets->networks, nets->n_networks, wanted))
+		return !interface->port_group || lv_net_kind_there(interface->kind, wanted, nets) != LV_NET_NETWORK ||
+		       check_port_group(ask, wanted, interface->port_group, err);
+	/* A host that cannot list its interfaces proves nothing; libvirt itself then refuses before anything is copied. */
+	if (has_name(nets->devices, nets->n_devices, wanted) || nets->n_devices == 0)
+		return true;
+	return refuse_network(ask, interface->name, wanted, nets, err);
+}
+
+static bool check_networks(const struct lv_ask *ask, struct error *err)
+{
+	struct lv_nets nets;
+	bool ok = true;
+
+	if (ask->xml->n_interfaces == 0)
+		return true;
+	lv_nets_read(ask->target, &nets);
+	for (size_t i = 0; ok && i < ask->xml->n_interfaces; i++)
+		ok = check_interface(ask, &ask->xml->interfaces[i], &nets, err);
+	lv_nets_clear(&nets);
+	return ok;
 }
 
 /* ---- versions ---- */
@@ -309,11 +352,9 @@ bool lv_target_fits(const struct lv_ask *ask, struct error *err)
 			return refuse_machine(ask, err);
 		virResetLastError();
 	}
-	if (!check_cpu(ask, err) || (caps && !check_tpm(ask, caps, err)) || !check_filters(ask, err) || !check_memory(ask, err))
+	if (!check_cpu(ask, err) || (caps && !check_tpm(ask, caps, err)) || !check_filters(ask, err) || !check_memory(ask, err) ||
+	    !check_networks(ask, err))
 		return false;
-	for (size_t i = 0; i < xml->n_interfaces; i++)
-		if (!check_network(ask, xml->interfaces[i], err))
-			return false;
 	warn_of_versions(ask);
 	return true;
 }

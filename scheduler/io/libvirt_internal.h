@@ -197,8 +197,10 @@ struct lv_ask {
 };
 bool lv_target_fits(const struct lv_ask *ask, struct error *err);
 bool lv_probe(virConnectPtr conn, const struct hv_request *request, struct hv_reply *reply, struct error *err);
-/* Names of the host's bridges, other network devices and active libvirt networks; none = the host cannot tell. */
-void lv_networks(virConnectPtr conn, char ***ret_names, size_t *ret_n);
+/* The host's active libvirt networks, bridges and other network devices; no devices = the host cannot tell. Without maps. */
+struct lv_nets;
+void lv_nets_read(virConnectPtr conn, struct lv_nets *ret);
+void lv_nets_clear(struct lv_nets *nets);
 bool lv_stats(struct lv_host *host, virConnectPtr conn, const struct hv_request *request,
 	      struct hv_reply *reply, struct error *err);
 bool lv_apply_rate(struct lv_host *host, virConnectPtr conn, const struct hv_request *request, struct error *err);
@@ -242,6 +244,11 @@ static inline void lv_pool_unref(virStoragePoolPtr *pool)
 {
 	if (*pool)
 		virStoragePoolFree(*pool);
+}
+static inline void lv_network_unref(virNetworkPtr *network)
+{
+	if (*network)
+		virNetworkFree(*network);
 }
 static inline void lv_volume_unref(virStorageVolPtr *volume)
 {

@@ -25,7 +25,8 @@ static bool add_text(virTypedParameterPtr *params, int *n, int *max, const char 
 }
 
 /* The guest as it is, edited for the target. */
-static char *target_xml(virDomainPtr domain, const struct hv_request *request, bool is_inactive, struct error *err)
+static char *target_xml(virDomainPtr domain, const struct hv_request *request, const struct lv_nets *nets, bool is_inactive,
+			struct error *err)
 {
 	unsigned flags = VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_MIGRATABLE | (is_inactive ? VIR_DOMAIN_XML_INACTIVE : 0);
 	LV_AUTO(text_free) char *xml = virDomainGetXMLDesc(domain, flags);
@@ -34,7 +35,7 @@ static char *target_xml(virDomainPtr domain, const struct hv_request *request, b
 		lv_error(err, ERR_MIGRATE_FAILED, "guest %s: its XML cannot be read", request->guest);
 		return NULL;
 	}
-	return lv_xml_for_target(xml, request->disks, request->n_disks, request->nets, request->n_nets, is_inactive, err);
+	return lv_xml_for_target(xml, request->disks, request->n_disks, nets, is_inactive, err);
 }
 
 /* Only the disk phase's rate has to be right from the first moment (libvirt gives it to each mirror);
@@ -201,6 +202,20 @@ static bool call(const struct migration *migration, virConnectPtr conn, virDomai
 	return ok;
 }
 
+/* What the target has is asked now: a bridge may have become a libvirt network there. */
+static bool read_nets(const struct migration *migration, struct lv_nets *ret, struct error *err)
+{
+	virConnectPtr target = lv_take(migration->target, LV_CONTROL, err);
+
+	if (!target)
+		return false;
+	lv_nets_read(target, ret);
+	lv_give(migration->target, target);
+	ret->maps = migration->request->nets;
+	ret->n_maps = migration->request->n_nets;
+	return true;
+}
+
 static bool migrate(const struct migration *migration, virConnectPtr conn, struct hv_reply *reply)
 {
 	const struct hv_request *request = migration->request;
@@ -211,11 +226,13 @@ static bool migrate(const struct migration *migration, virConnectPtr conn, struc
 	int is_persistent = virDomainIsPersistent(domain);
 	if (is_persistent < 0)
 		return lv_error(&reply->error, ERR_MIGRATE_FAILED, "guest %s: whether it is persistent", request->guest);
-	LV_AUTO(text_free) char *live = target_xml(domain, request, false, &reply->error);
-	if (!live)
+	struct lv_nets nets;
+	if (!read_nets(migration, &nets, &reply->error))
 		return false;
-	LV_AUTO(text_free) char *persistent = request->persistent ? target_xml(domain, request, true, &reply->error) : NULL;
-	if (request->persistent && !persistent)
+	LV_AUTO(text_free) char *live = target_xml(domain, request, &nets, false, &reply->error);
+	LV_AUTO(text_free) char *persistent = live && request->persistent ? target_xml(domain, request, &nets, true, &reply->error) : NULL;
+	lv_nets_clear(&nets);
+	if (!live || (request->persistent && !persistent))
 		return false;
 	return call(migration, conn, domain, live, persistent, is_persistent == 1, reply);
 }

@@ -52,32 +52,51 @@ static bool list_interfaces(virConnectPtr conn, char ***names, size_t *n)
 	return is_known;
 }
 
-void lv_networks(virConnectPtr conn, char ***ret_names, size_t *ret_n)
+void lv_nets_read(virConnectPtr conn, struct lv_nets *ret)
 {
 	virNetworkPtr *networks = NULL;
-	char **names = NULL;
-	size_t n = 0;
-	bool is_known = list_interfaces(conn, &names, &n);
+	struct lv_nets nets = { 0 };
+	bool is_known = list_interfaces(conn, &nets.devices, &nets.n_devices);
 	int found = virConnectListAllNetworks(conn, &networks, VIR_CONNECT_LIST_NETWORKS_ACTIVE);
 
 	for (int i = 0; i < found; i++) {
 		LV_AUTO(text_free) char *bridge = virNetworkGetBridgeName(networks[i]);
-		add_once(&names, &n, virNetworkGetName(networks[i]));
-		if (bridge)
-			add_once(&names, &n, bridge);
+		add_once(&nets.networks, &nets.n_networks, virNetworkGetName(networks[i]));
+		if (is_known && bridge)
+			add_once(&nets.devices, &nets.n_devices, bridge);
 		virNetworkFree(networks[i]);
 	}
 	free(networks);
 	virResetLastError();
-	/* No driver, or one that sees nothing at all: nothing is proven by absence. */
-	if (!is_known) {
-		while (n > 0)
-			free(names[--n]);
-		free(names);
-		names = NULL;
-	}
-	*ret_names = names;
-	*ret_n = n;
+	*ret = nets;
+}
+
+static void free_names(char **names, size_t n)
+{
+	while (n > 0)
+		free(names[--n]);
+	free(names);
+}
+
+void lv_nets_clear(struct lv_nets *nets)
+{
+	free_names(nets->networks, nets->n_networks);
+	free_names(nets->devices, nets->n_devices);
+	*nets = (struct lv_nets){ 0 };
+}
+
+/* All names in one list, devices first. A host without a driver for devices, or whose driver sees nothing at all, lists none:
+ * nothing is proven by absence. */
+static void read_networks(virConnectPtr conn, struct host *host)
+{
+	struct lv_nets nets;
+
+	lv_nets_read(conn, &nets);
+	for (size_t i = 0; i < nets.n_devices; i++)
+		add_once(&host->networks, &host->n_networks, nets.devices[i]);
+	for (size_t i = 0; nets.n_devices > 0 && i < nets.n_networks; i++)
+		add_once(&host->networks, &host->n_networks, nets.networks[i]);
+	lv_nets_clear(&nets);
 }
 
 static bool read_pools(virConnectPtr conn, struct host *host, struct error *err)
@@ -245,7 +264,7 @@ static void read_guest(virConnectPtr conn, virDomainPtr domain, struct inventory
 	guest->cpu_model = xml.is_cpu_checked ? xstrdup(xml.cpu_model) : NULL;
 	guest->hostdevs = xml.n_hostdevs;
 	for (size_t i = 0; i < xml.n_interfaces; i++)
-		strings_add(&guest->interfaces, &guest->n_interfaces, xml.interfaces[i]);
+		strings_add(&guest->interfaces, &guest->n_interfaces, xml.interfaces[i].name);
 	for (size_t i = 0; i < xml.n_disks; i++)
 		if (xml.disks[i].target)
 			read_disk(conn, domain, &xml.disks[i], guest);
@@ -346,7 +365,7 @@ bool lv_probe(virConnectPtr conn, const struct hv_request *request, struct hv_re
 	bool ok = read_host(conn, host, err) && read_pools(conn, host, err);
 
 	if (ok) {
-		lv_networks(conn, &host->networks, &host->n_networks);
+		read_networks(conn, host);
 		ok = read_guests(conn, inventory, err);
 	}
 	if (ok && request->measure_ms >= 1000)

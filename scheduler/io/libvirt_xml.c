@@ -189,6 +189,32 @@ static void read_cpu(struct doc *doc, struct lv_xml_domain *domain)
 	domain->is_cpu_checked = has(doc, NULL, "/domain/cpu[@check='full' or @check='partial' or @match='strict']");
 }
 
+#define INTERFACES "/domain/devices/interface[source/@network or (@type='bridge' and source/@bridge) or (@type='direct' and source/@dev)]"
+
+/* An interface of a libvirt network over a bridge or a device shows while it runs as of that kind, with the network's name
+ * beside it. */
+static enum lv_net_kind net_kind(struct doc *doc, xmlNodePtr node)
+{
+	if (has(doc, node, "./source/@network"))
+		return LV_NET_NETWORK;
+	return has(doc, node, "self::*[@type='direct']") ? LV_NET_DIRECT : LV_NET_BRIDGE;
+}
+
+static void read_interfaces(struct doc *doc, struct lv_xml_domain *domain)
+{
+	static const char *const names[] = { "./source/@bridge", "./source/@network", "./source/@dev" };
+	xmlXPathObjectPtr found = find(doc, NULL, INTERFACES);
+
+	domain->interfaces = xcalloc(count(found) + 1, sizeof *domain->interfaces);
+	for (; domain->n_interfaces < count(found); domain->n_interfaces++) {
+		xmlNodePtr node = found->nodesetval->nodeTab[domain->n_interfaces];
+		enum lv_net_kind kind = net_kind(doc, node);
+		domain->interfaces[domain->n_interfaces] =
+			(struct lv_xml_interface){ kind, text(doc, node, names[kind]), text(doc, node, "./source/@portgroup") };
+	}
+	xmlXPathFreeObject(found);
+}
+
 bool lv_xml_domain_read(const char *xml, struct lv_xml_domain *ret, struct error *err)
 {
 	struct lv_xml_domain domain = { 0 };
@@ -220,10 +246,7 @@ bool lv_xml_domain_read(const char *xml, struct lv_xml_domain *ret, struct error
 	for (; domain.n_disks < count(found); domain.n_disks++)
 		read_disk(&doc, found->nodesetval->nodeTab[domain.n_disks], &domain.disks[domain.n_disks]);
 	xmlXPathFreeObject(found);
-	texts(&doc, "/domain/devices/interface/source/@bridge[../../@type='bridge']"
-	      " | /domain/devices/interface/source/@network[../../@type='network']"
-	      " | /domain/devices/interface/source/@dev[../../@type='direct']",
-	      &domain.interfaces, &domain.n_interfaces);
+	read_interfaces(&doc, &domain);
 	texts(&doc, "/domain/devices/interface/filterref/@filter", &domain.filters, &domain.n_filters);
 	found = find(&doc, NULL, "/domain/devices/hostdev");
 	domain.n_hostdevs = (uint32_t)count(found);
@@ -251,8 +274,10 @@ void lv_xml_domain_clear(struct lv_xml_domain *domain)
 	for (size_t i = 0; i < domain->n_disks; i++)
 		disk_clear(&domain->disks[i]);
 	free(domain->disks);
-	for (size_t i = 0; i < domain->n_interfaces; i++)
-		free(domain->interfaces[i]);
+	for (size_t i = 0; i < domain->n_interfaces; i++) {
+		free(domain->interfaces[i].name);
+		free(domain->interfaces[i].port_group);
+	}
 	free(domain->interfaces);
 	for (size_t i = 0; i < domain->n_filters; i++)
 		free(domain->filters[i]);
@@ -339,32 +364,65 @@ static bool edit_disks(struct doc *doc, const struct hv_disk *disks, size_t n, s
 	return ok;
 }
 
-static void edit_interfaces(struct doc *doc, const struct name_map *nets, size_t n)
+static bool among(char *const *names, size_t n, const char *name)
 {
-	static const struct {
-		const char *path, *name;
-	} kinds[] = {
-		{ "/domain/devices/interface[@type='bridge']/source[@bridge]", "bridge" },
-		{ "/domain/devices/interface[@type='network']/source[@network]", "network" },
-	};
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
 
-	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-		xmlXPathObjectPtr found = find(doc, NULL, kinds[k].path);
-		for (size_t i = 0; i < count(found); i++) {
-			xmlNodePtr node = found->nodesetval->nodeTab[i];
-			xmlChar *name = xmlGetProp(node, (const xmlChar *)kinds[k].name);
-			const char *to = lv_map(nets, n, (const char *)name);
-			if (to != (const char *)name)
-				set(node, kinds[k].name, to);
-			xmlFree(name);
-			/* A port belongs to the source's network; the target makes its own. */
-			if (k == 1) {
-				xmlUnsetProp(node, (const xmlChar *)"portid");
-				xmlUnsetProp(node, (const xmlChar *)"bridge");
-			}
-		}
-		xmlXPathFreeObject(found);
+const char *lv_net_kind_name(enum lv_net_kind kind)
+{
+	return kind == LV_NET_NETWORK ? "network" : kind == LV_NET_BRIDGE ? "bridge" : "direct";
+}
+
+/* The same kind where the target has one of that name, the other kind where it has that: a bridge here may be a libvirt network
+ * there. */
+enum lv_net_kind lv_net_kind_there(enum lv_net_kind here, const char *name, const struct lv_nets *nets)
+{
+	bool is_network = among(nets->networks, nets->n_networks, name), is_device = among(nets->devices, nets->n_devices, name);
+
+	if (here == LV_NET_NETWORK)
+		return !is_network && is_device ? LV_NET_BRIDGE : here;
+	return !is_device && is_network ? LV_NET_NETWORK : here;
+}
+
+static const char *const source_names[] = { "bridge", "network", "dev" };
+
+/* VLAN tags, filters and bandwidth stay with the interface. A port profile does too, but where the interface becomes one of a
+ * libvirt network: that gives it its own. A port group is the network's. */
+static void edit_interface(xmlNodePtr node, enum lv_net_kind here, const struct lv_nets *nets)
+{
+	xmlNodePtr source = child(node, "source");
+	xmlChar *name = xmlGetProp(source, (const xmlChar *)source_names[here]);
+	const char *to = lv_map(nets->maps, nets->n_maps, (const char *)name);
+	enum lv_net_kind there = lv_net_kind_there(here, to, nets);
+
+	set(node, "type", lv_net_kind_name(there));
+	if (here != there) {
+		while (source->properties)
+			xmlRemoveProp(source->properties);
+		if (there == LV_NET_NETWORK)
+			drop_children(node, "virtualport");
 	}
+	set(source, source_names[there], to);
+	xmlFree(name);
+	/* A port belongs to the source's network; the target makes its own. */
+	if (there == LV_NET_NETWORK) {
+		xmlUnsetProp(source, (const xmlChar *)"portid");
+		xmlUnsetProp(source, (const xmlChar *)"bridge");
+	}
+}
+
+static void edit_interfaces(struct doc *doc, const struct lv_nets *nets)
+{
+	/* All are found before one is changed, or one that became a network would be changed again. */
+	xmlXPathObjectPtr found = find(doc, NULL, INTERFACES);
+
+	for (size_t i = 0; i < count(found); i++)
+		edit_interface(found->nodesetval->nodeTab[i], net_kind(doc, found->nodesetval->nodeTab[i]), nets);
+	xmlXPathFreeObject(found);
 }
 
 static void drop_tag_element(struct doc *doc)
@@ -392,13 +450,13 @@ static char *doc_text(struct doc *doc)
 }
 
 char *lv_xml_for_target(const char *xml, const struct hv_disk *disks, size_t n_disks,
-			const struct name_map *nets, size_t n_nets, bool drop_tag, struct error *err)
+			const struct lv_nets *nets, bool drop_tag, struct error *err)
 {
 	DOC doc;
 
 	if (!doc_open(&doc, xml, "domain", err) || !edit_disks(&doc, disks, n_disks, err))
 		return NULL;
-	edit_interfaces(&doc, nets, n_nets);
+	edit_interfaces(&doc, nets);
 	if (drop_tag)
 		drop_tag_element(&doc);
 	return doc_text(&doc);

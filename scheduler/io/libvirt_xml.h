@@ -20,6 +20,26 @@ struct lv_xml_disk {
 	bool has_source, is_readonly, is_shareable, is_transient, has_backing, has_mirror;
 };
 
+enum lv_net_kind { LV_NET_BRIDGE, LV_NET_NETWORK, LV_NET_DIRECT /* macvtap */ };
+const char *lv_net_kind_name(enum lv_net_kind kind);
+
+struct lv_xml_interface {
+	enum lv_net_kind kind;
+	char *name;       /* of the bridge, libvirt network or device */
+	char *port_group; /* of a libvirt network; NULL = its default */
+};
+
+/* How interfaces change on the way: names by the maps, kinds by what the target has. */
+struct lv_nets {
+	const struct name_map *maps;
+	size_t n_maps;
+	char **networks; /* active libvirt networks of the target */
+	size_t n_networks;
+	char **devices;  /* its bridges and other network devices; none = it does not say */
+	size_t n_devices;
+};
+enum lv_net_kind lv_net_kind_there(enum lv_net_kind here, const char *name, const struct lv_nets *nets);
+
 struct lv_xml_domain {
 	char *name, *uuid, *type, *arch, *machine, *emulator;
 	char *cpu_mode;  /* custom, host-model, host-passthrough, maximum; NULL = none */
@@ -30,7 +50,7 @@ struct lv_xml_domain {
 	uint64_t memory_bytes;
 	struct lv_xml_disk *disks;
 	size_t n_disks;
-	char **interfaces; /* names of bridges, libvirt networks and devices of the host under a macvtap */
+	struct lv_xml_interface *interfaces; /* those on a bridge, a libvirt network or a device of the host */
 	size_t n_interfaces;
 	char **filters;    /* network filters of its interfaces */
 	size_t n_filters;
@@ -43,10 +63,10 @@ bool lv_xml_domain_read(const char *xml, struct lv_xml_domain *ret, struct error
 void lv_xml_domain_clear(struct lv_xml_domain *domain);
 
 /* The domain as it has to be on the target: disks at their target_path, backing chains dropped (the copy
- * is a full one), networks and bridges renamed, and without our tag when `drop_tag`. NULL with err set, also when a
+ * is a full one), interfaces on the target's networks, and without our tag when `drop_tag`. NULL with err set, also when a
  * listed disk is not in the XML. */
 char *lv_xml_for_target(const char *xml, const struct hv_disk *disks, size_t n_disks,
-			const struct name_map *nets, size_t n_nets, bool drop_tag, struct error *err);
+			const struct lv_nets *nets, bool drop_tag, struct error *err);
 
 /* The element kept in a guest's metadata, and back. */
 char *lv_xml_tag(const struct job_tag *tag);

@@ -31,7 +31,8 @@ static const char guest_xml[] =
 static char *edit(const struct hv_disk *disks, size_t n, const struct name_map *nets, size_t n_nets, bool drop_tag)
 {
 	struct error err = { 0 };
-	char *xml = lv_xml_for_target(guest_xml, disks, n, nets, n_nets, drop_tag, &err);
+	const struct lv_nets there = { .maps = nets, .n_maps = n_nets };
+	char *xml = lv_xml_for_target(guest_xml, disks, n, &there, drop_tag, &err);
 
 	assert_string_equal(err.message, "");
 	assert_non_null(xml);
@@ -65,8 +66,8 @@ static void a_guest_is_read_with_units_disks_and_networks(void **state)
 	assert_non_null(strstr(domain.cpu, "<model fallback=\"forbid\">EPYC-Rome</model>"));
 	assert_int_equal(domain.n_hostdevs, 1);
 	assert_int_equal(domain.n_interfaces, 2);
-	assert_string_equal(domain.interfaces[0], "br-lan");
-	assert_string_equal(domain.interfaces[1], "nat");
+	assert_string_equal(domain.interfaces[0].name, "br-lan");
+	assert_string_equal(domain.interfaces[1].name, "nat");
 	lv_xml_domain_clear(&domain);
 }
 
@@ -151,14 +152,15 @@ static void a_disk_that_the_guest_does_not_have_is_refused(void **state)
 	const struct hv_disk disk = { .target = (char *)"vdz", .target_path = (char *)"/z" };
 	const struct hv_disk empty = { .target = (char *)"hda", .target_path = (char *)"/z" };
 	const struct hv_disk nowhere = { .target = (char *)"vda" };
+	const struct lv_nets none = { 0 };
 	struct error err = { 0 };
 
 	(void)state;
-	assert_null(lv_xml_for_target(guest_xml, &disk, 1, NULL, 0, false, &err));
+	assert_null(lv_xml_for_target(guest_xml, &disk, 1, &none, false, &err));
 	assert_int_equal(err.code, ERR_GUEST_DISK);
 	assert_non_null(strstr(err.message, "vdz"));
-	assert_null(lv_xml_for_target(guest_xml, &empty, 1, NULL, 0, false, &err));
-	assert_null(lv_xml_for_target(guest_xml, &nowhere, 1, NULL, 0, false, &err));
+	assert_null(lv_xml_for_target(guest_xml, &empty, 1, &none, false, &err));
+	assert_null(lv_xml_for_target(guest_xml, &nowhere, 1, &none, false, &err));
 }
 
 static void bridges_and_networks_are_renamed_once(void **state)
@@ -171,6 +173,63 @@ static void bridges_and_networks_are_renamed_once(void **state)
 	assert_text(xml, "//interface[@type='bridge']/source/@bridge", "nat");
 	assert_text(xml, "//interface[@type='network']/source/@network", "br-lan");
 	assert_text(xml, "//interface[@type='network']/source/@portid", NULL);
+	free(xml);
+}
+
+static const char ports_xml[] =
+	"<domain><name>g</name><devices>"
+	"<interface type='bridge'><source bridge='br-a'/><vlan><tag id='7'/></vlan><virtualport type='openvswitch'/></interface>"
+	"<interface type='bridge'><source network='net-b' portgroup='green' portid='p' bridge='virbr1'/><virtualport type='802.1Qbh'>"
+	"<parameters profileid='x'/></virtualport></interface>"
+	"<interface type='direct'><source dev='eth1' mode='bridge'/></interface></devices></domain>";
+
+static char *ports_there(char **networks, size_t n_networks, char **devices, size_t n_devices)
+{
+	const struct name_map maps[] = { { (char *)"br-a", (char *)"lan" }, { (char *)"eth1", (char *)"eth9" } };
+	const struct lv_nets there = { maps, 2, networks, n_networks, devices, n_devices };
+	struct error err = { 0 };
+	char *xml = lv_xml_for_target(ports_xml, NULL, 0, &there, false, &err);
+
+	assert_non_null(xml);
+	return xml;
+}
+
+static void a_bridge_becomes_a_network_and_back_as_the_target_has_it(void **state)
+{
+	char *networks[] = { (char *)"lan", (char *)"eth9" }, *devices[] = { (char *)"net-b" };
+
+	(void)state;
+	char *xml = ports_there(networks, 2, devices, 1);
+	assert_text(xml, "//interface[1]/@type", "network");
+	assert_text(xml, "//interface[1]/source/@network", "lan");
+	assert_text(xml, "//interface[1]/source/@bridge", NULL);
+	assert_text(xml, "//interface[1]/vlan/tag/@id", "7");
+	assert_text(xml, "//interface[1]/virtualport", NULL);
+	assert_text(xml, "//interface[2]/@type", "bridge");
+	assert_text(xml, "//interface[2]/source/@bridge", "net-b");
+	assert_text(xml, "//interface[2]/source/@portgroup", NULL);
+	assert_text(xml, "//interface[2]/virtualport/parameters/@profileid", "x");
+	assert_text(xml, "//interface[3]/@type", "network");
+	assert_text(xml, "//interface[3]/source/@network", "eth9");
+	assert_text(xml, "//interface[3]/source/@mode", NULL);
+	free(xml);
+}
+
+static void ports_groups_and_tags_travel_where_the_kind_stays(void **state)
+{
+	char *networks[] = { (char *)"net-b", (char *)"lan" }, *devices[] = { (char *)"lan", (char *)"eth9", (char *)"net-b" };
+
+	(void)state;
+	char *xml = ports_there(networks, 2, devices, 3);
+	assert_text(xml, "//interface[1]/@type", "bridge");
+	assert_text(xml, "//interface[1]/source/@bridge", "lan");
+	assert_text(xml, "//interface[1]/virtualport/@type", "openvswitch");
+	assert_text(xml, "//interface[2]/@type", "network"); /* shown as a bridge while it ran */
+	assert_text(xml, "//interface[2]/source/@portgroup", "green");
+	assert_text(xml, "//interface[2]/source/@portid", NULL);
+	assert_text(xml, "//interface[2]/virtualport/parameters/@profileid", "x");
+	assert_text(xml, "//interface[3]/source/@dev", "eth9");
+	assert_text(xml, "//interface[3]/source/@mode", "bridge");
 	free(xml);
 }
 
@@ -264,7 +323,7 @@ static void what_the_target_must_have_is_read(void **state)
 	assert_string_equal(domain.cpu_mode, "host-passthrough");
 	assert_string_equal(domain.tpm_backend, "emulator");
 	assert_int_equal(domain.n_interfaces, 1);
-	assert_string_equal(domain.interfaces[0], "eth1");
+	assert_string_equal(domain.interfaces[0].name, "eth1");
 	assert_int_equal(domain.n_filters, 1);
 	assert_string_equal(domain.filters[0], "clean-traffic");
 	lv_xml_domain_clear(&domain);
@@ -284,6 +343,8 @@ int main(void)
 		cmocka_unit_test(disks_that_are_not_copied_stay_as_they_are),
 		cmocka_unit_test(a_disk_that_the_guest_does_not_have_is_refused),
 		cmocka_unit_test(bridges_and_networks_are_renamed_once),
+		cmocka_unit_test(a_bridge_becomes_a_network_and_back_as_the_target_has_it),
+		cmocka_unit_test(ports_groups_and_tags_travel_where_the_kind_stays),
 		cmocka_unit_test(only_our_own_metadata_is_dropped),
 		cmocka_unit_test(a_tag_comes_back_as_it_was),
 		cmocka_unit_test(a_damaged_tag_is_no_tag),
