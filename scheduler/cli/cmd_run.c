@@ -39,6 +39,14 @@ static void say_others(const struct store_image *image, const char *title)
 	}
 }
 
+/* What libvirt carries on by itself otherwise is lost then. */
+static void say_who_carries(const struct site *site)
+{
+	if (site->config->credentials == CREDENTIALS_CALLER && site->world != NULL && !world_is_simulated(site->world))
+		say_warning("credentials = caller: drover itself carries the moves; one that is under way fails, and its guest stays where it is, "
+			"when drover is killed or loses a host");
+}
+
 static int go_on(struct site *site, const struct batch_record *batch)
 {
 	struct run_wish wish = {.batch = batch->id, .title = batch->title};
@@ -59,6 +67,7 @@ static int go_on(struct site *site, const struct batch_record *batch)
 		say_note("Going on with batch %llu (%s): %zu of %zu guests are moved.", (unsigned long long)batch->id, batch->title,
 			done, all);
 	say_others(site->image, batch->title);
+	say_who_carries(site);
 	return run_engine(site, &wish);
 }
 
@@ -95,6 +104,7 @@ static int run_plan(struct site *site, const struct request *request, const stru
 		return EXIT_DONE;
 	}
 	if (plan->n_moves > 0) {
+		say_who_carries(site);
 		question = xprintf("Move %zu guest%s now?", plan->n_moves, plan->n_moves == 1 ? "" : "s");
 		is_agreed = say_ask(site->args, question, &err);
 		free(question);

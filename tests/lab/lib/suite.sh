@@ -44,11 +44,11 @@ configure() { # LINES of [scheduler]...: writes $work/conf; the links are told, 
     local line
     for line in "$@"; do sed -i "s|^\[scheduler\]|&\n$line|" "$work/conf"; done
 }
-drover() { timeout 200 "$drover" -c "$work/conf" --state "$work/state.db" "$@"; }
+drover() { "$lab" operator timeout 200 "$drover" -c "$work/conf" --state "$work/state.db" "$@"; }
 # In the background, as it is: no shell or timeout in between that would take a signal for it.
 start_drover() {
     echo "--- $(date +%T) drover $*" >>"$log"
-    "$drover" -c "$work/conf" --state "$work/state.db" "$@" >>"$log" 2>&1 &
+    "$lab" operator "$drover" -c "$work/conf" --state "$work/state.db" "$@" >>"$log" 2>&1 &
     drover_pid=$!
 }
 wait_drover() { # SECONDS: sets exit_code
@@ -62,6 +62,26 @@ wait_drover() { # SECONDS: sets exit_code
     # shellcheck disable=SC2034 # read by the scripts that source this
     wait "$drover_pid" || exit_code=$?
     drover_pid=
+}
+
+# Changes a key of a file in /etc/libvirt of a host, and starts its libvirtd anew.
+libvirt_says() { # HOST FILE KEY VALUE
+    "$lab" exec "$1" sed -i "/^$3 *=/d" "/etc/libvirt/$2"
+    "$lab" exec "$1" sh -c "echo '$3 = $4' >>/etc/libvirt/$2"
+    "$lab" kill-libvirtd "$1"
+    "$lab" start-libvirtd "$1"
+}
+# The preflight says no, with this code, and its message and hint hold all the words.
+is_refused() { # CODE WORDS... -- ARGUMENTS OF preflight
+    local code=0 wanted=$1 words=()
+    shift
+    while [ "$1" != -- ]; do words+=("$1"); shift; done
+    shift
+    drover preflight "$@" -o json >"$work/checks" 2>"$work/warnings" || code=$?
+    cat "$work/warnings"
+    jq -r '.checks[].error | select(. != null) | .code + ": " + .message + "\n" + .hint' "$work/checks" | tee "$work/words"
+    [ "$code" = 4 ] && grep -q "^$wanted: " "$work/words" || return 1
+    for word in "${words[@]}"; do grep -qF -- "$word" "$work/words" || { echo "missing: $word"; return 1; }; done
 }
 
 claim() { # TEXT COMMAND...
