@@ -367,6 +367,17 @@ static bool apply_word(const char *text, const char *const *words, int *ret_valu
 	return false;
 }
 
+APPLY(apply_handover)
+{
+	static const char *const words[] = {"watchdog", "strict", NULL};
+	int value;
+
+	if (!apply_word(text, words, &value))
+		return false;
+	*(bool *)member = value == 1;
+	return true;
+}
+
 APPLY(apply_credentials)
 {
 	static const char *const words[] = {"hosts", "caller", NULL};
@@ -418,6 +429,7 @@ const struct option_type type_addresses = {"a list of addresses such as 10.8.0.1
 const struct option_type type_cidr = {"a network such as 10.8.0.0/24", apply_cidr};
 const struct option_type type_map = {"a list such as br-A:br-B, br-C:br-D", apply_map};
 const struct option_type type_rule_kind = {"anti_affinity, affinity, only_on, never_on or at_most_moving", apply_rule_kind};
+const struct option_type type_handover = {"watchdog or strict", apply_handover};
 const struct option_type type_credentials = {"hosts or caller", apply_credentials};
 const struct option_type type_stream_tls = {"auto, yes or no", apply_stream_tls};
 const struct option_type type_time = {"a time such as 2026-11-23T22:00:00Z", apply_time};

@@ -285,12 +285,14 @@ static void defaults_of_the_table_are_those_of_the_engine(void **state)
 	assert_int_equal(config->engine.prestage_rate_bytes_per_s, options.prestage_rate_bytes_per_s);
 	assert_int_equal(config->engine.keep_source_disks, options.keep_source_disks);
 	assert_int_equal(config->engine.auto_converge, options.auto_converge);
+	assert_int_equal(config->engine.downtime_max_ms, options.downtime_max_ms);
+	assert_int_equal(config->engine.paused_handover, options.paused_handover);
 	assert_int_equal(config->engine.plan.prestage, options.plan.prestage);
 	config_free(config);
 }
 
 static const char whole[] =
-	"[scheduler]\nstate = state.db\nmax_migrations = 4\ndowntime_limit = 150ms\nmemory_reserve = 1 GiB\ncpu_overcommit = 2.5\n"
+	"[scheduler]\nstate = state.db\nmax_migrations = 4\ndowntime_limit = 150ms\ndowntime_max = 2s\nhandover = strict\nmemory_reserve = 1 GiB\ncpu_overcommit = 2.5\n"
 	"[host h1]\nuri = qemu+tls://h1/system\naddress = 10.8.0.1, fd00::1/64\nincoming = no\nmax_outgoing = 3\n"
 	"[host h2]\nuri = sim:world.json\nmemory_reserve = 0\n"
 	"[network mig]\ncidr = 10.8.0.0/24\norder = -1\nrate = 1 Gbit/s\nreserve = 20%\n"
@@ -350,6 +352,8 @@ static void a_whole_configuration_means_what_it_says(void **state)
 	assert_int_equal(config->engine.max_migrations, 4);
 	assert_int_equal(config->engine.plan.max_migrations, 4);
 	assert_int_equal(config->engine.plan.downtime_limit_ms, 150);
+	assert_int_equal(config->engine.downtime_max_ms, 2000);
+	assert_true(config->engine.paused_handover);
 	assert_int_equal(config->cpu_overcommit_milli, 2500);
 	assert_int_equal(config->n_hosts, 2);
 	assert_string_equal(config->hosts[0].addresses[1], "fd00::1/64");

@@ -360,6 +360,18 @@ lab_link() {
     esac
 }
 
+# What the host sends to the peer on the management network goes to nobody from now on, and nobody is told: the peer still gets
+# through, its answers do not. Other hosts and the operator notice nothing.
+lab_mute() { # HOST PEER
+    host_known "${1:?HOST}"
+    host_known "${2:?PEER}"
+    host_ns "$1" ip neigh replace "$(host_address "$2")" lladdr 02:00:00:00:00:01 dev mgmt nud permanent
+}
+lab_unmute() { # HOST PEER
+    host_known "${1:?HOST}"
+    host_ns "$1" ip neigh del "$(host_address "${2:?PEER}")" dev mgmt 2>/dev/null || true
+}
+
 lab_traffic() { # bytes each host sent and received by each network since the lab came up
     need_up
     ip netns exec "$NS-sw" ip -s -j link | jq -c '[.[] | select(.ifname | test("^h[0-9]+-"))
