@@ -8,7 +8,8 @@
  *                 B <n>      beat
  *                 D <n>      beat n was acknowledged by every disk
  *                 E <what>   it found its own memory or disk wrong; never printed by a sound guest
- * Command line:   id= fill= ws= dirty= (MiB, MiB/s) and hda=SECTORS[:WRITE_MIB_PER_S] ... hdd= */
+ * Command line:   id= fill= ws= dirty= (MiB, MiB/s), hda=SECTORS[:WRITE_MIB_PER_S] ... hdd=, and ip= to answer there (guestnet.h)
+ * The power button switches it off, once its disks have the last beat. */
 #include "diskformat.h"
 
 typedef unsigned char u8;
@@ -18,6 +19,9 @@ typedef unsigned long long u64;
 
 #define PM_HZ 3579545u
 #define PM_PORT 0x608
+#define PM_STATUS_PORT 0x600
+#define PM_ENABLE_PORT 0x602
+#define PM_CONTROL_PORT 0x604
 #define TICK_HZ 100u
 #define BEAT_TICKS (PM_HZ / 10)
 #define MEMORY_START (4u << 20) /* above this kernel and its buffers */
@@ -98,6 +102,13 @@ static u32 last_pm;
 
 static inline void outb(u16 port, u8 value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
 static inline void outl(u16 port, u32 value) { __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
+static inline void outw(u16 port, u16 value) { __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
+static inline u16 inw(u16 port)
+{
+    u16 value;
+    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
 static inline u8 inb(u16 port)
 {
     u8 value;
@@ -197,6 +208,7 @@ static void devices_init(void)
 
     pci_write(3, 0x40, 0x601);                       /* PIIX4 power management at 0x600 */
     pci_write(3, 0x80, pci_read(3, 0x80) | 1);       /* and enabled, for the PM timer */
+    outw(PM_ENABLE_PORT, 1u << 8);                   /* the power button */
     pci_write(1, 0x04, pci_read(1, 0x04) | 5);       /* IDE: ports and bus mastering */
     master = pci_read(1, 0x20) & 0xFFF0u;
     channels[0].bus_master = (u16)master;
@@ -224,6 +236,8 @@ static u32 parse_number(const char **text)
         value = value * 10 + (u32)(*(*text)++ - '0');
     return value;
 }
+
+#include "guestnet.h"
 
 static u32 option(const char *line, const char *name)
 {
@@ -466,6 +480,32 @@ static void disks_step(u32 beat, u64 elapsed)
     channel_step(&channels[1]);
 }
 
+/* What an operating system does when it is told to shut down: it stops, flushes, and switches off. */
+static void power_off(u32 beat)
+{
+    u32 i;
+
+    serial_line("B", ++beat);
+    for (i = 0; i < 4; i++)
+        while (disks[i].sectors && disks[i].beat_done != beat)
+            disks_step(beat, 0);
+    for (i = 0; i < 4; i++) {
+        struct channel *channel = &channels[i / 2];
+
+        if (!disks[i].sectors)
+            continue;
+        while (channel->state != IDLE)
+            channel_step(channel);
+        channel->disk = &disks[i];
+        channel->state = FLUSH;
+        command(channel, 0, 0, 0xE7);
+        while (!channel_ended(channel))
+            ;
+        channel->state = IDLE;
+    }
+    outw(PM_CONTROL_PORT, 0x2000);
+}
+
 void guest_main(const u32 *multiboot);
 void guest_main(const u32 *multiboot)
 {
@@ -482,6 +522,7 @@ void guest_main(const u32 *multiboot)
     for (i = 0; i < 2; i++)
         for (word = 0; word < LOAD_SECTORS * SECTOR_WORDS; word++)
             dma_buffer[i][word] = page_seed(word);
+    net_init(multiboot[0] & 4 ? (const char *)multiboot[4] : "");
     serial_line("S", guest_id);
     last_pm = inl(PM_PORT) & 0xFFFFFFu;
     next_beat = BEAT_TICKS;
@@ -496,6 +537,9 @@ void guest_main(const u32 *multiboot)
         }
         memory_dirty(elapsed);
         disks_step(beat, elapsed);
+        net_step();
+        if (inw(PM_STATUS_PORT) & 1u << 8)
+            power_off(beat);
         __asm__ volatile("sti; hlt; cli" : : : "memory");
     }
 }

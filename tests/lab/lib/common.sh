@@ -104,7 +104,7 @@ build_tools() {
         gcc -std=gnu11 -O2 -Wall -Wextra -o "$build/$tool.new" "$HERE/$tool.c"
         mv "$build/$tool.new" "$build/$tool"
     done
-    [ "$build/guest.elf" -nt "$HERE/guest.c" ] && [ "$build/guest.elf" -nt "$HERE/diskformat.h" ] && return
+    [ "$build/guest.elf" -nt "$HERE/guest.c" ] && [ "$build/guest.elf" -nt "$HERE/diskformat.h" ] && [ "$build/guest.elf" -nt "$HERE/guestnet.h" ] && return
     gcc -m32 -std=gnu11 -Os -Wall -Wextra -ffreestanding -nostdlib -static -fno-pic -no-pie -fno-stack-protector \
         -fno-asynchronous-unwind-tables -fcf-protection=none -mgeneral-regs-only -Wl,--build-id=none -Wl,-z,noexecstack \
         -Wl,--no-warn-rwx-segments -Wl,-T,"$HERE/guest.ld" -o "$build/guest.elf.new" "$HERE/guest.c"

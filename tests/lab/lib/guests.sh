@@ -4,7 +4,7 @@
 guest_id() { cksum <<<"$1" | cut -d' ' -f1; }
 guest_known() { [ -e "$LAB_DIR/guests/$1/xml" ] || die "no guest $1 in this lab"; }
 
-# Options of one guest to variables of the caller (memory, fill, set, dirty, disks, iso, bridge, cpu, extra, transient, autostart,
+# Options of one guest to variables of the caller (memory, fill, set, dirty, disks, iso, bridge, address, cpu, extra, transient, autostart,
 # host, count, prefix, name), which has declared them.
 parse_guest() {
     while [ $# -gt 0 ]; do
@@ -17,6 +17,7 @@ parse_guest() {
         --disk) disks+=("$2"); shift ;;
         --iso) iso=$2; shift ;;
         --net) bridge=$2; shift ;;
+        --ip) address=$2; shift ;;
         --cpu) cpu=$2; shift ;;
         --device) extra+=$2; shift ;;
         --count) count=$2; shift ;;
@@ -32,7 +33,7 @@ parse_guest() {
 
 # Writes $LAB_DIR/guests/NAME/{xml,host,disks,...} and makes the disks; does not start.
 prepare_guest() {
-    local name=$1 host=h1 memory=128 fill=48 set=4 dirty=1 bridge='' iso='' cpu='' extra='' transient='' autostart='' count='' prefix=''
+    local name=$1 host=h1 memory=128 fill=48 set=4 dirty=1 bridge='' address='' iso='' cpu='' extra='' transient='' autostart='' count='' prefix=''
     local disks=() spec number=0 kind size load filled target cmdline folder odd devices=''
     shift
     local given=$name
@@ -67,7 +68,9 @@ prepare_guest() {
         devices+=$(iso_xml "$target" "${kind:-}" hdd)
     fi
     if [ -n "$bridge" ]; then
-        devices+="<interface type='bridge'><source bridge='$bridge'/><model type='e1000'/><rom enabled='no'/></interface>"
+        local model=e1000
+        if [ -n "$address" ]; then model=ne2k_pci cmdline+=" ip=$address"; fi
+        devices+="<interface type='bridge'><source bridge='$bridge'/><model type='$model'/><rom enabled='no'/></interface>"
     fi
     # QEMU before 9.0 forgets to reset the TLB of a TCG vCPU when it clears the dirty bits of memory whose size is a multiple
     # of 256 KiB (64 pages at a time), and a move then brings stale pages: half of all guests came over 0.3 s old. An odd
@@ -167,7 +170,7 @@ lab_guest() {
 
 # shellcheck disable=SC2034  # parse_guest fills them; only some are wanted here
 expand_guest() {
-    local host memory fill set dirty bridge iso cpu extra='' transient autostart count='' prefix='' name='' disks=() i
+    local host memory fill set dirty bridge address iso cpu extra='' transient autostart count='' prefix='' name='' disks=() i
     parse_guest "$@"
     if [ -n "$count" ]; then
         for ((i = 1; i <= count; i++)); do names+=("${prefix:?--prefix}$i"); prepare_guest "$prefix$i" "$@"; done
