@@ -29,6 +29,7 @@ static void host_clear(struct config_host *host)
 	free(host->uri);
 	free(host->peer_uri);
 	free(host->cluster);
+	free(host->shell);
 	strings_free(host->addresses, host->n_addresses);
 }
 

@@ -69,6 +69,7 @@ const struct option option_table[] = {
 	HOST("peer_uri", type_text, NULL, false, 0, 0, peer_uri, "URI by which other hosts reach it, when it differs"),
 	{SECTION_HOST, "address", &type_addresses, NULL, false, 0, 0, offsetof(struct config_host, addresses),
 		offsetof(struct config_host, n_addresses), "its addresses in the migration networks, best first"},
+	HOST("shell", type_text, NULL, false, 0, 0, shell, "a command that runs sh on it, for drover doctor: ssh -o BatchMode=yes root@h1"),
 	HOST("cluster", type_text, NULL, false, 0, 0, cluster, "name of the cluster it belongs to"),
 	HOST("incoming", type_bool, "yes", false, 0, 0, incoming, "it takes guests"),
 	HOST("outgoing", type_bool, "yes", false, 0, 0, outgoing, "it gives guests away"),

@@ -13,6 +13,7 @@ static const char *const kind_names[HV_KIND_COUNT] = {
 	[HV_FINISH_SOURCE] = "finish-source", [HV_REMOVE_VOLUMES] = "remove-volumes",
 	[HV_CLEAR_TAG] = "clear-tag", [HV_RESUME] = "resume", [HV_SUSPEND] = "suspend",
 	[HV_DESTROY] = "destroy", [HV_PROBE] = "probe",
+	[HV_EXAMINE] = "examine", [HV_EXAMINE_PAIR] = "examine-pair",
 };
 static const char *const presence_names[] = {
 	[HV_ABSENT] = "absent", [HV_SHUTOFF] = "shut off", [HV_RUNNING] = "running", [HV_PAUSED] = "paused",
@@ -140,5 +141,7 @@ void hv_reply_clear(struct hv_reply *reply)
 	hv_disks_free(reply->preflight.disks, reply->preflight.n_disks);
 	hv_disks_free(reply->disks, reply->n_disks);
 	inventory_free(reply->inventory);
+	libvirt_facts_free(reply->facts);
+	libvirt_pair_facts_free(reply->pair_facts);
 	*reply = (struct hv_reply){0};
 }

@@ -8,6 +8,7 @@
 #ifndef DROVER_CONFIG_H
 #define DROVER_CONFIG_H
 
+#include "drover/doctor.h"
 #include "drover/engine.h"
 
 struct problems {
@@ -26,6 +27,7 @@ struct config_host {
 	char *peer_uri;    /* by which other hosts reach it; NULL = uri */
 	char **addresses;  /* in migration networks, in order */
 	size_t n_addresses;
+	char *shell;       /* words before "sh" that run it on the host; NULL = none */
 	char *cluster;
 	bool incoming, outgoing;
 	bool insecure;     /* plain TCP without authentication is accepted */
@@ -110,6 +112,8 @@ bool plan_read(const char *file, const struct inventory *inventory, struct plan 
 /* Report of one batch, run and simulated alike. moves: those of the batch. now_wall_ms for what is not over. */
 char *report_json(const struct batch_record *batch, const struct move_record *const *moves, size_t n_moves,
 	int64_t now_wall_ms);
+/* What a check-up found (drover/doctor/1). */
+char *doctor_json(const struct doctor_facts *facts, const struct doctor_report *report, int64_t now_wall_ms);
 char *request_json(const struct request *request);
 struct request *request_parse(const char *text, struct error *err);
 

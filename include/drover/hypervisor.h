@@ -14,6 +14,7 @@
 #ifndef DROVER_HYPERVISOR_H
 #define DROVER_HYPERVISOR_H
 
+#include "drover/doctor.h"
 #include "drover/inventory.h"
 
 enum hv_kind {
@@ -33,6 +34,8 @@ enum hv_kind {
 	HV_SUSPEND,
 	HV_DESTROY,        /* host: end this copy of the guest; the caller has proven that the other one runs */
 	HV_PROBE,          /* host: inventory of the host and its guests, into reply.inventory */
+	HV_EXAMINE,        /* host: what a check-up asks beyond the inventory, into reply.facts */
+	HV_EXAMINE_PAIR,   /* source, target: can the source's libvirtd reach the target's, do the CPUs fit; into reply.pair_facts */
 	HV_KIND_COUNT
 };
 const char *hv_kind_name(enum hv_kind kind);
@@ -143,6 +146,8 @@ struct hv_reply {
 	struct hv_disk *disks;          /* PREPARE: with target_path and was_created, also when it failed half-way */
 	size_t n_disks;
 	struct inventory *inventory;    /* PROBE */
+	struct libvirt_facts *facts;    /* EXAMINE */
+	struct libvirt_pair_facts *pair_facts; /* EXAMINE_PAIR */
 };
 
 enum hv_note_kind {

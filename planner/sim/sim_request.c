@@ -208,6 +208,10 @@ static void work(struct sim *sim, struct sim_op *op)
 	case HV_SUSPEND: sim_do_suspend(sim, op); break;
 	case HV_DESTROY: sim_do_destroy(sim, op); break;
 	case HV_PROBE: op->reply.inventory = sim_probe(sim, op->host); break;
+	case HV_EXAMINE:
+	case HV_EXAMINE_PAIR:
+		error_set(&op->reply.error, ERR_UNSUPPORTED, "host %s is simulated", sim_host_name(sim, op->host));
+		break;
 	case HV_KIND_COUNT: assert(!"no such request");
 	}
 	sim_op_reply(sim, op, 0);

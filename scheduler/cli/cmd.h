@@ -16,6 +16,8 @@ command_fn cmd_resume, cmd_pause, cmd_cancel, cmd_throttle;
 command_fn cmd_status, cmd_watch, cmd_history, cmd_report;
 /* cmd_admin.c */
 command_fn cmd_cordon, cmd_config, cmd_backup;
+/* cmd_doctor.c */
+command_fn cmd_doctor;
 /* simulate.c */
 command_fn cmd_simulate;
 /* help.c */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "drover/doctor.h"
 #include "man.h"
 
 void man_text(const char *text)
@@ -103,6 +104,27 @@ static void exit_codes(void)
 	}
 }
 
+static void checks(void)
+{
+	enum check_id check;
+
+	man_section("CHECKS");
+	man_paragraph("doctor makes these, in this order. An error makes moves fail or harms guests, and the exit status is 4; a warning "
+		      "may. A check that lacks a fact is \"not checked\", never well; one whose ground has failed is left out, so that one mistake "
+		      "gives one finding. What only the host itself can tell is asked by the shell of its [host] section.");
+	for (check = 0; check < CHECK_COUNT; check++) {
+		const struct check_info *info = check_info(check);
+
+		man_term(info->name, NULL);
+		man_text(info->title);
+		printf(" (%s, %s). Looked at: ", check_scope_name(info->scope), finding_level_name(info->level));
+		man_text(info->how);
+		puts(". If not:");
+		man_text(info->hint);
+		puts(".");
+	}
+}
+
 static void errors(void)
 {
 	int code;
@@ -141,6 +163,7 @@ static void drover_page(void)
 	commands();
 	options();
 	exit_codes();
+	checks();
 	errors();
 	man_section("FILES");
 	man_term("/etc/drover/drover.conf", NULL);

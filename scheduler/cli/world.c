@@ -72,6 +72,8 @@ static void on_sim_reply(void *self, struct hv_reply *reply)
 	case HV_RESUME:
 	case HV_SUSPEND:
 	case HV_PROBE:
+	case HV_EXAMINE:
+	case HV_EXAMINE_PAIR:
 	case HV_KIND_COUNT:
 		break;
 	}

@@ -392,6 +392,8 @@ void run_reply(struct engine *engine, struct move *move, struct hv_reply *reply,
 	case HV_SET_DOWNTIME:
 	case HV_ABORT:
 	case HV_PROBE:
+	case HV_EXAMINE:
+	case HV_EXAMINE_PAIR:
 	case HV_KIND_COUNT:
 		break;
 	}

@@ -205,7 +205,7 @@ static bool is_no_failure_to_open(int code)
 	       code == VIR_ERR_OK;
 }
 
-static bool check_control(struct lv_host *source, struct lv_host *target, virDomainPtr domain, struct error *err)
+bool lv_prove_control(const struct lv_host *source, const struct lv_host *target, virDomainPtr domain, struct error *err)
 {
 	int code = try_open(domain, target->peer_uri);
 
@@ -220,7 +220,8 @@ static bool check_control(struct lv_host *source, struct lv_host *target, virDom
 }
 
 /* Any answer will do, a refused connection too: the address is reached. */
-static bool check_address(struct lv_host *source, struct lv_host *target, virDomainPtr domain, const char *address, struct error *err)
+bool lv_prove_address(const struct lv_host *source, const struct lv_host *target, virDomainPtr domain, const char *address,
+		      struct error *err)
 {
 	char *uri = lv_uri_at(target->peer_uri, address);
 	int code = try_open(domain, uri);
@@ -248,8 +249,8 @@ bool lv_check_hops(struct lv_host *source, struct lv_host *target, virConnectPtr
 	if (has_control && has_address)
 		return true;
 	LV_AUTO(domain_unref) virDomainPtr domain = lv_domain_must(conn, request, err);
-	if (!domain || (!has_control && !check_control(source, target, domain, err)) ||
-	    (!has_address && !check_address(source, target, domain, address, err)))
+	if (!domain || (!has_control && !lv_prove_control(source, target, domain, err)) ||
+	    (!has_address && !lv_prove_address(source, target, domain, address, err)))
 		return false;
 	virResetLastError();
 	pthread_mutex_lock(&lv->mutex);

@@ -160,6 +160,8 @@ static enum lv_lane lane_of(enum hv_kind kind)
 	case HV_REMOVE_VOLUMES:
 	case HV_CLEAR_TAG:
 	case HV_PROBE:
+	case HV_EXAMINE:
+	case HV_EXAMINE_PAIR:
 	case HV_KIND_COUNT:
 		break;
 	}
@@ -168,7 +170,8 @@ static enum lv_lane lane_of(enum hv_kind kind)
 
 static bool has_effects(enum hv_kind kind)
 {
-	return kind != HV_PREFLIGHT && kind != HV_STATS && kind != HV_WHERE && kind != HV_PROBE;
+	return kind != HV_PREFLIGHT && kind != HV_STATS && kind != HV_WHERE && kind != HV_PROBE &&
+		kind != HV_EXAMINE && kind != HV_EXAMINE_PAIR;
 }
 
 /* Kinds that need both hosts. The target's connection is the second one taken; a host's own workers
@@ -189,6 +192,8 @@ static bool execute_pair(struct lv_host *host, virConnectPtr conn, const struct 
 		return false;
 	if (request->kind == HV_PREFLIGHT)
 		ok = lv_preflight(conn, other, request, &reply->preflight, err) && lv_check_hops(host, target, conn, request, err);
+	else if (request->kind == HV_EXAMINE_PAIR)
+		ok = lv_examine_pair(host, target, conn, other, request, reply);
 	else
 		ok = lv_prepare(conn, other, request, reply, err);
 	if (!ok && virConnectIsAlive(other) != 1) {
@@ -206,6 +211,7 @@ static bool execute(struct lv_host *host, virConnectPtr conn, const struct hv_re
 	switch (request->kind) {
 	case HV_PREFLIGHT:
 	case HV_PREPARE:
+	case HV_EXAMINE_PAIR:
 		return execute_pair(host, conn, request, reply, err);
 	case HV_SET_RATE:
 		return lv_apply_rate(host, conn, request, err);
@@ -233,6 +239,8 @@ static bool execute(struct lv_host *host, virConnectPtr conn, const struct hv_re
 		return lv_destroy(conn, request, err);
 	case HV_PROBE:
 		return lv_probe(conn, request, reply, err);
+	case HV_EXAMINE:
+		return lv_examine(conn, reply, err);
 	case HV_MIGRATE:
 	case HV_KIND_COUNT:
 		break;

@@ -10,6 +10,7 @@
  *   libvirt_probe.c      inventory of a host
  *   libvirt_auth.c       who proves what to whom: both hops of a pair, and what to do about a refusal
  *   libvirt_uri.c        URIs and what they say about authentication, pure
+ *   libvirt_examine.c    what a check-up asks of a host and of a pair
  *   libvirt_migrate.c    the migration itself, its thread
  *   libvirt_job.c        statistics, rate, downtime, abort of a running migration
  *   libvirt_xml.c        XML in and out, pure
@@ -172,6 +173,10 @@ bool lv_check_alike(const struct lv_host *source, const struct lv_host *target, 
  * is changed by it. What was proven a minute ago is not asked again. */
 bool lv_check_hops(struct lv_host *source, struct lv_host *target, virConnectPtr conn, const struct hv_request *request,
 		   struct error *err);
+/* Its two halves, asked now: domain is any guest of the source, and stays as it is. */
+bool lv_prove_control(const struct lv_host *source, const struct lv_host *target, virDomainPtr domain, struct error *err);
+bool lv_prove_address(const struct lv_host *source, const struct lv_host *target, virDomainPtr domain, const char *address,
+		      struct error *err);
 void lv_forget_hops(struct lv_host *source, const struct lv_host *target);
 bool lv_is_stream_encrypted(const struct lv_host *source, const struct lv_host *target);
 
@@ -197,6 +202,9 @@ struct lv_ask {
 };
 bool lv_target_fits(const struct lv_ask *ask, struct error *err);
 bool lv_probe(virConnectPtr conn, const struct hv_request *request, struct hv_reply *reply, struct error *err);
+bool lv_examine(virConnectPtr conn, struct hv_reply *reply, struct error *err);
+bool lv_examine_pair(struct lv_host *from, struct lv_host *to, virConnectPtr source, virConnectPtr target,
+		     const struct hv_request *request, struct hv_reply *reply);
 /* The host's active libvirt networks, bridges and other network devices; no devices = the host cannot tell. Without maps. */
 struct lv_nets;
 void lv_nets_read(virConnectPtr conn, struct lv_nets *ret);

@@ -156,3 +156,15 @@ char *lv_uri_host(const char *uri)
 	xmlFreeURI(parsed);
 	return host;
 }
+
+unsigned lv_uri_port(const char *uri)
+{
+	static const unsigned own[] = { [LV_TLS] = 16514, [LV_SASL] = 16509, [LV_PLAIN] = 16509, [LV_SSH] = 22, [LV_LOCAL] = 0, [LV_OTHER] = 0 };
+	xmlURIPtr parsed = xmlParseURIRaw(uri, 1);
+	unsigned port = parsed ? own[transport_of(parsed, false)] : 0;
+
+	if (parsed && parsed->port > 0)
+		port = (unsigned)parsed->port;
+	xmlFreeURI(parsed);
+	return port;
+}

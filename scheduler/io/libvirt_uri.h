@@ -27,5 +27,7 @@ char *lv_uri_peer(const char *uri, bool insecure);
 char *lv_uri_at(const char *uri, const char *address);
 /* Name of the host, as certificates and tickets bear it; NULL when the URI has none. */
 char *lv_uri_host(const char *uri);
+/* The port that it leads to: its own or the transport's; 0 = none. */
+unsigned lv_uri_port(const char *uri);
 
 #endif

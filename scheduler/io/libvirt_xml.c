@@ -628,6 +628,18 @@ char *lv_xml_first(const char *xml, const struct lv_xml_query *queries, size_t n
 	return value;
 }
 
+char *lv_xml_element(const char *xml, const char *xpath)
+{
+	DOC doc;
+
+	if (!doc_open(&doc, xml, NULL, NULL))
+		return NULL;
+	xmlXPathObjectPtr found = find(&doc, NULL, xpath);
+	char *copy = count(found) > 0 ? node_text(&doc, found->nodesetval->nodeTab[0]) : NULL;
+	xmlXPathFreeObject(found);
+	return copy;
+}
+
 void lv_xml_texts(const char *xml, const char *xpath, char ***ret, size_t *n)
 {
 	DOC doc;

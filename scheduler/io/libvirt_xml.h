@@ -85,6 +85,8 @@ void lv_xml_pool_clear(struct lv_xml_pool *pool);
 
 /* The host's CPU model from capabilities; the text of /some/path in general: NULL when absent. */
 char *lv_xml_text(const char *xml, const char *xpath);
+/* The first element that the path finds, whole. */
+char *lv_xml_element(const char *xml, const char *xpath);
 /* Every text that the path finds, appended. */
 void lv_xml_texts(const char *xml, const char *xpath, char ***texts, size_t *n);
 

@@ -26,6 +26,9 @@ done
 while read -r code; do
     has "$text" "$code" || complain "drover.1 does not tell of the code $code"
 done < <(sed -n 's/^ERROR_CODE([A-Z_]*, "\([a-z-]*\)".*/\1/p' include/drover/errors.def | grep -vx none)
+while read -r check; do
+    has "$text" "$check" || complain "drover.1 does not tell of the check $check"
+done < <(sed -n 's/^CHECK([A-Z_]*, "\([a-z-]*\)".*/\1/p' include/drover/checks.def)
 text=$(plain "$conf")
 while read -r key; do
     has "$text" "$key" || complain "drover.conf.5 does not tell of $key"

@@ -200,6 +200,33 @@ static void reports_of_every_state_fit(void **state)
 	}
 }
 
+/* The list of names in the schema is the table's, in its order. */
+static void check_ups_fit_and_every_check_is_in_their_schema(void **state)
+{
+	json_t *schema = schema_of("doctor"), *names;
+	struct inventory *inventory = full_inventory();
+	struct doctor_facts *facts = doctor_facts_new(inventory);
+	struct doctor_report *report;
+	size_t i;
+
+	(void)state;
+	names = json_object_get(json_object_get(schema, "properties"), "findings");
+	names = json_object_get(json_object_get(json_object_get(json_object_get(names, "items"), "properties"), "check"), "enum");
+	assert_int_equal(json_array_size(names), CHECK_COUNT);
+	for (i = 0; i < CHECK_COUNT; i++)
+		assert_string_equal(json_string_value(json_array_get(names, i)), check_info((enum check_id)i)->name);
+	facts->is_simulated = true;
+	for (i = 0; i < inventory->n_hosts; i++)
+		facts->hosts[i].shell_unknown = strdup("the host is simulated");
+	report = doctor_examine(facts);
+	assert_true(report->n_findings > CHECK_COUNT);
+	assert_fits("doctor", doctor_json(facts, report, 1000));
+	doctor_report_free(report);
+	doctor_facts_free(facts);
+	inventory_free(inventory);
+	json_decref(schema);
+}
+
 static void the_check_itself_refuses_what_is_wrong(void **state)
 {
 	static const char *const wrong[] = {
@@ -230,6 +257,7 @@ int main(void)
 		cmocka_unit_test(inventories_and_their_source_fit),
 		cmocka_unit_test(plans_and_requests_fit),
 		cmocka_unit_test(reports_of_every_state_fit),
+		cmocka_unit_test(check_ups_fit_and_every_check_is_in_their_schema),
 		cmocka_unit_test(the_check_itself_refuses_what_is_wrong),
 	};
 

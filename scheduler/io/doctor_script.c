@@ -1,0 +1,318 @@
+/* The scripts that a check-up runs on hosts, and reading what they print: a line for each fact, its kind as the first word.
+ * Plain sh and what a libvirt host has anyway; a tool that is missing leaves its facts unknown. They change nothing. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor_internal.h"
+
+static const char preamble[] =
+	"export LC_ALL=C PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\n"
+	"has() { command -v \"$1\" >/dev/null 2>&1; }\n"
+	"tell() { sed \"s|^|$1 |\"; }\n";
+
+static const char host_script[] =
+	"echo \"clock $(date +%s%N)\"\n"
+	"if has ip; then\n"
+	"  echo has addresses\n"
+	"  ip -o -4 addr show 2>/dev/null | tell address\n"
+	"  ip -o link show 2>/dev/null | tell link\n"
+	"fi\n"
+	"if has virt-admin; then\n"
+	"  for daemon in virtqemud libvirtd; do\n"
+	"    timeout 5 virt-admin -c $daemon:///system srv-threadpool-info $daemon 2>/dev/null && break\n"
+	"  done | tell workers\n"
+	"fi\n"
+	"if [ -r /etc/libvirt/qemu.conf ]; then\n"
+	"  echo has qemu.conf\n"
+	"  sed -n 's/^[ \\t]*\\(migration_port_min\\|migration_port_max\\|lock_manager\\)[ \\t]*=[ \\t]*\"*\\([^\" \\t]*\\).*/conf \\1 \\2/p' /etc/libvirt/qemu.conf\n"
+	"fi\n"
+	"if has virt-host-validate; then\n"
+	"  echo has validate\n"
+	"  timeout 10 virt-host-validate qemu 2>&1 | sed -n 's/^ *\\(.*FAIL.*\\)/failure \\1/p'\n"
+	"fi\n"
+	"if has nft && rules=$(nft list ruleset 2>/dev/null) || has iptables && rules=$(iptables -S 2>/dev/null); then\n"
+	"  echo has firewall\n"
+	"  echo \"$rules\" | tell rule\n"
+	"fi\n"
+	"echo end\n";
+
+/* ask NUMBER NAME ADDRESS PORT...; "-" = none */
+static const char pair_functions[] =
+	"port() {\n"
+	"  out=$(timeout 5 bash -c \": </dev/tcp/$2/$3\" 2>&1)\n"
+	"  case $?:$out in\n"
+	"  0:*) echo \"port $1 $3 open\" ;;\n"
+	"  124:*) echo \"port $1 $3 silent\" ;;\n"
+	"  *refused*) echo \"port $1 $3 refused\" ;;\n"
+	"  *) echo \"port $1 $3 no-route\" ;;\n"
+	"  esac\n"
+	"}\n"
+	"ask() {\n"
+	"  n=$1 name=$2 address=$3\n"
+	"  shift 3\n"
+	"  if [ \"$name\" != - ]; then\n"
+	"    echo \"asked $n $name\"\n"
+	"    getent ahosts \"$name\" | sed \"s|^\\([^ ]*\\).*|name $n \\1|\" | sort -u\n"
+	"  fi\n"
+	"  [ \"$address\" != - ] || return 0\n"
+	"  route=$(ip -o route get \"$address\" 2>&1) && echo \"route $n $route\" || { has ip && echo \"no-route $n $route\"; }\n"
+	"  if has bash; then for p in \"$@\"; do port \"$n\" \"$address\" \"$p\" & done; fi\n"
+	"  dev=$(echo \"$route\" | sed -n 's|.* dev \\([^ ]*\\).*|\\1|p')\n"
+	"  mtu=$(cat \"/sys/class/net/$dev/mtu\" 2>/dev/null)\n"
+	"  if has ping && [ -n \"$mtu\" ] && [ \"$mtu\" -le 65507 ]; then\n"
+	"    small=no full=no\n"
+	"    if ping -n -q -c 2 -i 0.3 -W 2 \"$address\" >/dev/null 2>&1; then\n"
+	"      small=yes\n"
+	"      if ping -n -q -c 2 -i 0.3 -W 2 -M do -s $((mtu - 28)) \"$address\" >/dev/null 2>&1; then full=yes; fi\n"
+	"    fi\n"
+	"    echo \"ping $n $mtu $small $full\"\n"
+	"  fi\n"
+	"  wait\n"
+	"}\n";
+
+char *script_for_host(void)
+{
+	return xprintf("%s%s", preamble, host_script);
+}
+
+/* Names and addresses come from the configuration; only what cannot mean anything to a shell is sent. */
+static const char *harmless(const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:";
+
+	return text != NULL && text[0] != '\0' && text[0] != '-' && strspn(text, letters) == strlen(text) ? text : "-";
+}
+
+char *script_for_pairs(const struct doctor_facts *facts, uint32_t source)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	uint32_t target;
+
+	fprintf(out, "%s%s", preamble, pair_functions);
+	for (target = 0; target < facts->inventory->n_hosts; target++) {
+		const struct shell_facts *there = &facts->hosts[target].shell;
+		struct doctor_path path = {0};
+
+		if (!doctor_wants_pair(facts, source, target))
+			continue;
+		if (!doctor_path(facts->inventory, source, target, &path, NULL))
+			path = (struct doctor_path){0};
+		fprintf(out, "ask %u %s %s %u %u %u &\n", target, harmless(facts->hosts[target].peer.host), harmless(path.target_address),
+			there->port_min, (unsigned)(there->port_min + there->port_max) / 2, there->port_max);
+		doctor_path_clear(&path);
+	}
+	fputs("wait\necho end\n", out);
+	fclose(out);
+	return text;
+}
+
+/* ---- reading ---- */
+
+/* The next line, cut out of *rest; NULL = no more. */
+static char *next_line(char **rest)
+{
+	char *line = *rest, *end;
+
+	if (line == NULL || *line == '\0')
+		return NULL;
+	end = strchr(line, '\n');
+	*rest = end != NULL ? end + 1 : NULL;
+	if (end != NULL)
+		*end = '\0';
+	return line;
+}
+
+/* What stands behind a first word; NULL when it is another one. */
+static const char *behind(const char *line, const char *word)
+{
+	size_t n = strlen(word);
+
+	return strncmp(line, word, n) == 0 && line[n] == ' ' ? line + n + 1 : NULL;
+}
+
+/* "... word VALUE ..."; with free(), NULL when absent. */
+static char *value_of(const char *text, const char *word)
+{
+	char *key = xprintf(" %s ", word);
+	const char *at = strstr(text, key);
+	char *value = NULL;
+
+	if (at != NULL) {
+		at += strlen(key);
+		value = xprintf("%.*s", (int)strcspn(at, " \\\n"), at);
+	}
+	free(key);
+	return value;
+}
+
+/* "2: mig    inet 10.83.2.1/24 scope global ..." */
+static void read_address(const char *text, struct shell_facts *ret)
+{
+	char interface[64];
+	char *address = value_of(text, "inet");
+
+	if (sscanf(text, "%*d: %63s", interface) != 1 || address == NULL) {
+		free(address);
+		return;
+	}
+	ret->addresses = xgrow(ret->addresses, ret->n_addresses, sizeof *ret->addresses);
+	ret->addresses[ret->n_addresses++] = (struct address_fact){.interface = xstrdup(interface), .address = address};
+}
+
+/* "3: mig@if6: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc ..." */
+static void read_link(const char *text, struct shell_facts *ret)
+{
+	char name[64], flags[256];
+	char *mtu = value_of(text, "mtu");
+
+	if (sscanf(text, "%*d: %63[^:@]%*[^<]<%255[^>]>", name, flags) == 2) {
+		ret->interfaces = xgrow(ret->interfaces, ret->n_interfaces, sizeof *ret->interfaces);
+		ret->interfaces[ret->n_interfaces++] = (struct interface_fact){.name = xstrdup(name),
+			.mtu = mtu != NULL ? (uint32_t)strtoul(mtu, NULL, 10) : 0, .has_carrier = strstr(flags, "LOWER_UP") != NULL};
+	}
+	free(mtu);
+}
+
+static void read_conf(const char *text, struct shell_facts *ret)
+{
+	char key[32], value[128] = "";
+
+	if (sscanf(text, "%31s %127s", key, value) < 1)
+		return;
+	if (strcmp(key, "lock_manager") == 0) {
+		free(ret->lock_manager);
+		ret->lock_manager = xstrdup(strcmp(value, "nop") == 0 ? "" : value);
+	} else if (strcmp(key, "migration_port_min") == 0) {
+		ret->port_min = (uint16_t)strtoul(value, NULL, 10);
+	} else if (strcmp(key, "migration_port_max") == 0) {
+		ret->port_max = (uint16_t)strtoul(value, NULL, 10);
+	}
+}
+
+static void read_has(const char *what, struct shell_facts *ret)
+{
+	if (strcmp(what, "addresses") == 0)
+		ret->has_addresses = true;
+	else if (strcmp(what, "validate") == 0)
+		ret->has_validate = true;
+	else if (strcmp(what, "firewall") == 0)
+		ret->has_firewall = true;
+	else if (strcmp(what, "qemu.conf") == 0 && ret->lock_manager == NULL)
+		ret->lock_manager = xstrdup("");
+}
+
+/* Nanoseconds since 1970; a date without them prints only seconds. */
+static void read_clock(const char *text, int64_t started_wall_ms, int64_t first_wall_ms, struct shell_facts *ret)
+{
+	size_t digits = strspn(text, "0123456789");
+	int64_t there = strtoll(text, NULL, 10);
+
+	if (digits == 0)
+		return;
+	there = digits > 15 ? there / 1000000 : there * 1000;
+	ret->has_clock = true;
+	ret->clock_offset_ms = there - (started_wall_ms + first_wall_ms) / 2;
+	ret->clock_error_ms = (first_wall_ms - started_wall_ms) / 2 + (digits > 15 ? 0 : 1000);
+}
+
+bool script_read_host(const char *text, int64_t started_wall_ms, int64_t first_wall_ms, struct shell_facts *ret)
+{
+	char *copy = xstrdup(text), *rest = copy, *line;
+	const char *value;
+	bool is_whole = false;
+
+	while ((line = next_line(&rest)) != NULL) {
+		if ((value = behind(line, "clock")) != NULL)
+			read_clock(value, started_wall_ms, first_wall_ms, ret);
+		else if ((value = behind(line, "has")) != NULL)
+			read_has(value, ret);
+		else if ((value = behind(line, "address")) != NULL)
+			read_address(value, ret);
+		else if ((value = behind(line, "link")) != NULL)
+			read_link(value, ret);
+		else if ((value = behind(line, "workers")) != NULL)
+			sscanf(value, "maxWorkers : %u", &ret->max_workers);
+		else if ((value = behind(line, "conf")) != NULL)
+			read_conf(value, ret);
+		else if ((value = behind(line, "failure")) != NULL)
+			strings_add(&ret->failures, &ret->n_failures, value);
+		else if ((value = behind(line, "rule")) != NULL)
+			strings_add(&ret->firewall_rules, &ret->n_firewall_rules, value);
+		is_whole = strcmp(line, "end") == 0;
+	}
+	free(copy);
+	return is_whole;
+}
+
+static void read_route(const char *text, struct pair_facts *pair)
+{
+	pair->has_route = true;
+	pair->route_interface = value_of(text, "dev");
+	pair->route_source = value_of(text, "src");
+	pair->route_gateway = value_of(text, "via");
+}
+
+static void read_port(const char *text, struct pair_facts *pair)
+{
+	static const enum port_state states[] = {PORT_OPEN, PORT_REFUSED, PORT_SILENT};
+	struct port_fact port = {.state = PORT_NO_ROUTE};
+	char state[16];
+	unsigned number;
+	size_t i;
+
+	if (sscanf(text, "%u %15s", &number, state) != 2)
+		return;
+	port.port = (uint16_t)number;
+	for (i = 0; i < sizeof states / sizeof *states; i++)
+		if (strcmp(state, port_state_name(states[i])) == 0)
+			port.state = states[i];
+	pair->ports = xgrow(pair->ports, pair->n_ports, sizeof *pair->ports);
+	pair->ports[pair->n_ports++] = port;
+}
+
+static void read_ping(const char *text, struct pair_facts *pair)
+{
+	char small[8], full[8];
+
+	if (sscanf(text, "%u %7s %7s", &pair->ping_bytes, small, full) != 3)
+		return;
+	pair->small_arrives = strcmp(small, "yes") == 0;
+	pair->full_arrives = strcmp(full, "yes") == 0;
+}
+
+bool script_read_pairs(const char *text, struct doctor_facts *facts, uint32_t source)
+{
+	size_t n = facts->inventory->n_hosts;
+	char *copy = xstrdup(text), *rest = copy, *line;
+	bool is_whole = false;
+
+	while ((line = next_line(&rest)) != NULL) {
+		char kind[16];
+		unsigned target;
+		int at = 0;
+
+		is_whole = strcmp(line, "end") == 0;
+		if (sscanf(line, "%15s %u %n", kind, &target, &at) != 2 || at == 0 || target >= n)
+			continue;
+		struct pair_facts *pair = &facts->pairs[source * n + target];
+		const char *value = line + at;
+
+		if (strcmp(kind, "asked") == 0 && pair->name.name == NULL)
+			pair->name.name = xstrdup(value);
+		else if (strcmp(kind, "name") == 0)
+			strings_add(&pair->name.addresses, &pair->name.n_addresses, value);
+		else if (strcmp(kind, "route") == 0 && !pair->has_route)
+			read_route(value, pair);
+		else if (strcmp(kind, "no-route") == 0 && pair->route_error == NULL)
+			pair->route_error = xstrdup(value);
+		else if (strcmp(kind, "port") == 0)
+			read_port(value, pair);
+		else if (strcmp(kind, "ping") == 0)
+			read_ping(value, pair);
+	}
+	free(copy);
+	return is_whole;
+}
