@@ -28,6 +28,7 @@ static void host_clear(struct config_host *host)
 	free(host->name);
 	free(host->uri);
 	free(host->peer_uri);
+	free(host->traffic_command);
 	free(host->cluster);
 	free(host->shell);
 	strings_free(host->addresses, host->n_addresses);

@@ -30,6 +30,7 @@ struct config_host {
 	char *shell;       /* words before "sh" that run it on the host; NULL = none */
 	char *cluster;
 	bool incoming, outgoing;
+	char *traffic_command; /* prints its counters; NULL = none */
 	bool insecure;     /* plain TCP without authentication is accepted */
 	uint32_t max_incoming, max_outgoing, max_incoming_storage, max_outgoing_storage;
 	uint64_t memory_reserve_bytes; /* UINT64_MAX = the scheduler's */

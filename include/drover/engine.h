@@ -42,6 +42,13 @@ struct engine_options {
 };
 void engine_options_init(struct engine_options *options);
 
+/* The operator's limit of now, in each direction of each link that is meant; gone with the process. */
+struct rate_limit {
+	char host[NAME_BYTES_MAX + 1];    /* links of this host, or */
+	char network[NAME_BYTES_MAX + 1]; /* in this network, or of all hosts when both are "" */
+	uint64_t rate_bytes_per_s;        /* 0 = no limit any more */
+};
+
 enum event_kind {
 	EVENT_WAKE,    /* only time has passed */
 	EVENT_RESTORE, /* first event of a life: what the store held */
@@ -58,6 +65,7 @@ enum command_kind {
 	COMMAND_CORDON,
 	COMMAND_UNCORDON,
 	COMMAND_THROTTLE, /* options */
+	COMMAND_RATE,     /* rate */
 	COMMAND_STOP,     /* start nothing more; idle when what runs has ended */
 };
 
@@ -84,6 +92,7 @@ struct event {
 			const char *host;   /* CORDON, UNCORDON */
 			const char *reason, *who;
 			const struct engine_options *options;
+			const struct rate_limit *rate;
 		} command;
 		struct hv_reply *reply; /* borrowed; the caller clears it after the step */
 		const struct hv_note *note;
@@ -119,6 +128,7 @@ struct move_live {
 	uint64_t total_bytes, remaining_bytes;
 	uint64_t rate_bytes_per_s;    /* measured */
 	uint64_t granted_bytes_per_s; /* by the throttle; 0 = no limit */
+	bool is_head;                 /* it has its links; false = staged behind others */
 	uint64_t dirty_rate_bytes_per_s;
 	int64_t eta_low_ms, eta_ms, eta_high_ms; /* from now; -1 = unknown */
 	struct error waiting;         /* why it does not run now; code NONE when it runs */
@@ -130,6 +140,19 @@ const struct move_record *engine_move(const struct engine *engine, size_t i);
 void engine_move_live(const struct engine *engine, size_t i, struct move_live *ret_live);
 /* Remaining time of a batch as a range; -1 = unknown. */
 void engine_batch_eta(const struct engine *engine, uint64_t batch, int64_t *ret_low_ms, int64_t *ret_ms, int64_t *ret_high_ms);
+/* One direction of a host's link, or a shared link. */
+struct link_live {
+	char name[NAME_BYTES_MAX + 32];
+	uint64_t capacity_bytes_per_s; /* for moves: as measured, configured, limited; 0 = not known yet */
+	uint64_t flow_bytes_per_s;
+	uint64_t others_bytes_per_s;   /* by the host's counters */
+	uint64_t limit_bytes_per_s;    /* the operator's of now; 0 = none */
+	uint32_t n_moves, n_heads;
+};
+size_t engine_n_links(const struct engine *engine);
+void engine_link_live(const struct engine *engine, size_t i, struct link_live *ret_live);
+size_t engine_n_rate_limits(const struct engine *engine);
+const struct rate_limit *engine_rate_limit(const struct engine *engine, size_t i);
 size_t engine_n_paths(const struct engine *engine);
 const struct path_rate *engine_path(const struct engine *engine, size_t i);
 

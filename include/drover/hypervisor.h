@@ -158,6 +158,7 @@ enum hv_note_kind {
 	HV_NOTE_GUEST_STOPPED,
 	HV_NOTE_GUEST_STARTED,
 	HV_NOTE_ROUND,           /* a pre-copy round began */
+	HV_NOTE_TRAFFIC,         /* a host's counters of one link were read */
 };
 
 struct hv_note {
@@ -166,6 +167,8 @@ struct hv_note {
 	const char *guest; /* NULL for hosts */
 	const char *uuid;
 	uint32_t round;
+	uint32_t link;      /* TRAFFIC: which of the host's links */
+	uint64_t received_bytes, sent_bytes; /* TRAFFIC: by everybody, since the counters began */
 	struct error error; /* HOST_DOWN */
 };
 

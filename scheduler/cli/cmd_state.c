@@ -17,7 +17,7 @@
 #include "xalloc.h"
 
 static const char *const status_keys[] = {"guest", "batch", "source", "target", "state", "attempts", "remaining_bytes",
-	"rate_bytes_per_second", "eta_seconds", "waiting_on.code", "waiting_on.message", "error.code", "error.message", NULL};
+	"rate_bytes_per_second", "granted_bytes_per_second", "eta_seconds", "waiting_on.code", "waiting_on.message", "error.code", "error.message", NULL};
 static const char *const history_keys[] = {"id", "title", "state", "who", "created", "ended", "moves_total", "moves_done",
 	"moves_failed", "moves_cancelled", "bytes_transferred", "reason", NULL};
 
@@ -76,11 +76,26 @@ static const struct column status_batch_columns[] = {
 	{"STATE", COLUMN_TEXT},
 	{"LEFT", COLUMN_NUMBER},
 	{"RATE", COLUMN_NUMBER},
+	{"SHARE", COLUMN_NUMBER},
 	{"ETA", COLUMN_NUMBER},
 	{"TRIES", COLUMN_WIDE_NUMBER},
 	{"WHY", COLUMN_LONG},
 	{.title = NULL},
 };
+
+/* What the throttle lets it have of its links. */
+static const char *share_of(const json_t *move)
+{
+	static char text[72];
+	uint64_t granted = (uint64_t)doc_number(move, "granted_bytes_per_second");
+
+	if (strncmp(doc_text(move, "state"), "copying_", 8) != 0)
+		return "-";
+	if (granted == 0)
+		return "all";
+	snprintf(text, sizeof text, "%s", human_rate(granted).text);
+	return text;
+}
 
 static void show_status_batch(const struct args *args, const json_t *batch)
 {
@@ -104,6 +119,7 @@ static void show_status_batch(const struct args *args, const json_t *batch)
 		table_cell(table, "%s", doc_text(move, "state"));
 		table_cell(table, "%s", is_live ? human_bytes((uint64_t)doc_number(move, "remaining_bytes")).text : "-");
 		table_cell(table, "%s", is_live ? human_rate((uint64_t)doc_number(move, "rate_bytes_per_second")).text : "-");
+		table_cell(table, "%s", share_of(move));
 		table_cell(table, "%s", human_duration(doc_ms(move, "eta_seconds")).text);
 		table_cell(table, "%lld", (long long)doc_number(move, "attempts"));
 		table_cell(table, "%s", why_of(move));

@@ -4,6 +4,7 @@
 
 #include "ask.h"
 #include "cmd.h"
+#include "human.h"
 #include "output.h"
 #include "run.h"
 #include "say.h"
@@ -119,6 +120,40 @@ static bool add_limit(json_t *request, const char *key, const char *option, cons
 	return true;
 }
 
+/* "none" or a rate; whether there is such a host or network is known to the drover that gets it. */
+static bool add_rate(json_t *request, const struct args *args, struct error *err)
+{
+	uint64_t rate = 0;
+
+	if (args->rate == NULL && args->host == NULL && args->network == NULL)
+		return true;
+	if (args->rate == NULL || (args->host != NULL && args->network != NULL))
+		return error_set(err, ERR_USAGE, args->rate == NULL ? "--host and --network say what --rate is for, and there is none" :
+			"--rate is for a host or for a network, not for both");
+	if (strcmp(args->rate, "none") != 0 && (!parse_rate(args->rate, &rate) || rate == 0))
+		return error_set(err, ERR_USAGE, "--rate %s: must be none or a rate like 500 Mbit/s or 60 MB/s", args->rate);
+	json_object_set_new(request, "rate_bytes_per_second", json_integer((json_int_t)rate));
+	if (args->host != NULL)
+		json_object_set_new(request, "host", json_string(args->host));
+	if (args->network != NULL)
+		json_object_set_new(request, "network", json_string(args->network));
+	return true;
+}
+
+static void show_rates(struct table *table, const json_t *rates)
+{
+	const json_t *rate;
+	size_t i;
+
+	json_array_foreach((json_t *)rates, i, rate) {
+		const char *host = json_string_value(json_object_get(rate, "host")), *network = json_string_value(json_object_get(rate, "network"));
+
+		table_cell(table, "rate of %s%s", host != NULL ? "host " : network != NULL ? "network " : "all links",
+			host != NULL ? host : network != NULL ? network : "");
+		table_cell(table, "%s", human_rate((uint64_t)json_integer_value(json_object_get(rate, "rate_bytes_per_second"))).text);
+	}
+}
+
 static void show_limits(const struct args *args, const json_t *limits)
 {
 	struct table *table = table_new(args, limit_columns);
@@ -126,6 +161,10 @@ static void show_limits(const struct args *args, const json_t *limits)
 	json_t *value;
 
 	json_object_foreach((json_t *)limits, key, value) {
+		if (json_is_array(value)) {
+			show_rates(table, value);
+			continue;
+		}
 		table_cell(table, "%s", key);
 		if (json_is_integer(value))
 			table_cell(table, "%lld", (long long)json_integer_value(value));
@@ -144,7 +183,7 @@ int cmd_throttle(const struct args *args)
 
 	if (!add_limit(request, "max_migrations", "max-migrations", args->max_migrations, &err) ||
 		!add_limit(request, "max_incoming", "max-incoming", args->max_incoming, &err) ||
-		!add_limit(request, "max_outgoing", "max-outgoing", args->max_outgoing, &err)) {
+		!add_limit(request, "max_outgoing", "max-outgoing", args->max_outgoing, &err) || !add_rate(request, args, &err)) {
 		json_decref(request);
 		return say_error(&err);
 	}

@@ -27,7 +27,7 @@ const struct command cli_commands[] = {
 	{"pause", "[BATCH]", 0, 1, "", "start no further moves; the running ones end", NULL, cmd_pause},
 	{"resume", "[BATCH]", 0, 1, "yes no-input", "go on with what was paused or interrupted", NULL, cmd_resume},
 	{"cancel", "[BATCH]", 0, 1, "guest", "give up what has not been moved yet; running moves are aborted", "drover cancel 3 --guest web1", cmd_cancel},
-	{"throttle", "", 0, 0, "max-migrations max-incoming max-outgoing", "show the limits of a run that goes on now, or change them until it ends", "drover throttle --max-migrations 2", cmd_throttle},
+	{"throttle", "", 0, 0, "max-migrations max-incoming max-outgoing rate host network", "show the limits of a run that goes on now, or change them until it ends", "drover throttle --max-migrations 2", cmd_throttle},
 	{"cordon", "HOST...", 1, WORDS_MAX, "reason", "no guest is moved to the host any more", NULL, cmd_cordon},
 	{"uncordon", "HOST...", 1, WORDS_MAX, "", "the host takes guests again", NULL, cmd_cordon},
 	{"config", "check|show", 1, 1, "origin", "check the configuration, or show every value and, with --origin, where it is set", "drover config show --origin", cmd_config},

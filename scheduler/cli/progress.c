@@ -16,6 +16,7 @@
 enum {
 	BATCH_LINE_S = 5, /* of real time, also when a simulated clock runs faster */
 	LINES_MAX = 16,    /* of active moves; more scroll the terminal away */
+	LINKS_SHOWN_MAX = 6,
 	WIDTH_DEFAULT = 100,
 	GUEST_COLUMNS = 16,
 	WAY_COLUMNS = 17,
@@ -28,6 +29,12 @@ struct known_move {
 	char state[STATE_BYTES];
 };
 
+/* A link whose capacity has been told. */
+struct known_link {
+	char *name;
+	uint64_t capacity;
+};
+
 struct progress {
 	bool draws;
 	unsigned n_lines; /* of the block on the screen */
@@ -35,6 +42,8 @@ struct progress {
 	time_t next_batch_s;
 	struct known_move *moves;
 	size_t n_moves;
+	struct known_link *links;
+	size_t n_links;
 };
 
 static time_t now_s(void)
@@ -62,9 +71,14 @@ void progress_clear(struct progress *progress)
 
 void progress_free(struct progress *progress)
 {
+	size_t i;
+
 	if (progress == NULL)
 		return;
 	progress_clear(progress);
+	for (i = 0; i < progress->n_links; i++)
+		free(progress->links[i].name);
+	free(progress->links);
 	free(progress->moves);
 	free(progress);
 }
@@ -128,6 +142,8 @@ static void draw_move(struct progress *progress, const json_t *move)
 
 	if (granted > 0)
 		snprintf(share, sizeof share, "of %s", human_rate(granted).text);
+	else if (json_is_true(json_object_get(move, "has_link")))
+		snprintf(share, sizeof share, "has the link");
 	snprintf(figures, sizeof figures, "%-10s %3d%% %11s %-14s %10s left, %s", stage_of(move), percent,
 		human_rate((uint64_t)doc_number(move, "rate_bytes_per_second")).text, share, human_bytes(left).text,
 		human_duration(doc_ms(move, "eta_seconds")).text);
@@ -199,6 +215,39 @@ static void draw_batch(struct progress *progress, const json_t *batch)
 	draw_line(progress, line);
 }
 
+/* "link of h1 (out): 23.1 MB/s of 23.9 MB/s, 5.0 MB/s by others, limit 10 MB/s" */
+static void link_text(const json_t *link, char *ret, size_t size)
+{
+	uint64_t capacity = (uint64_t)doc_number(link, "capacity_bytes_per_second"), others = (uint64_t)doc_number(link, "others_bytes_per_second");
+	uint64_t limit = (uint64_t)doc_number(link, "limit_bytes_per_second");
+	char of[72] = "", by_others[96] = "", limited[72] = "";
+
+	if (capacity > 0)
+		snprintf(of, sizeof of, " of %s", human_rate(capacity).text);
+	if (others > 0)
+		snprintf(by_others, sizeof by_others, ", %s by others", human_rate(others).text);
+	if (limit > 0)
+		snprintf(limited, sizeof limited, ", limited to %s", human_rate(limit).text);
+	snprintf(ret, size, "%s: %s%s%s%s", doc_text(link, "name"), human_rate((uint64_t)doc_number(link, "flow_bytes_per_second")).text, of,
+		by_others, limited);
+}
+
+static void draw_links(struct progress *progress, const json_t *document)
+{
+	const json_t *link;
+	char text[640], line[660];
+	unsigned shown = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(document, "links"), i, link) {
+		if (doc_number(link, "heads") == 0 || shown++ >= LINKS_SHOWN_MAX)
+			continue;
+		link_text(link, text, sizeof text);
+		snprintf(line, sizeof line, "  %s", text);
+		draw_line(progress, line);
+	}
+}
+
 static void draw(struct progress *progress, const json_t *document)
 {
 	const json_t *batch;
@@ -207,6 +256,7 @@ static void draw(struct progress *progress, const json_t *document)
 
 	progress->width = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 20 ? window.ws_col - 1 : WIDTH_DEFAULT;
 	progress_clear(progress);
+	draw_links(progress, document);
 	json_array_foreach(json_object_get(document, "batches"), i, batch)
 		if (json_is_null(json_object_get(batch, "ended")))
 			draw_batch(progress, batch);
@@ -252,6 +302,40 @@ static void print_change(const json_t *move, int64_t elapsed_ms)
 	fputc('\n', stderr);
 }
 
+static struct known_link *known_link(struct progress *progress, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < progress->n_links; i++)
+		if (strcmp(progress->links[i].name, name) == 0)
+			return &progress->links[i];
+	progress->links = xgrow(progress->links, progress->n_links, sizeof *progress->links);
+	progress->links[progress->n_links] = (struct known_link){.name = xstrdup(name)};
+	return &progress->links[progress->n_links++];
+}
+
+/* A line when a link carries by a fifth more or less than was last told; what it carries first is no news. */
+static void print_links(struct progress *progress, const json_t *document, int64_t elapsed_ms)
+{
+	const json_t *link;
+	char text[640];
+	size_t i;
+
+	json_array_foreach(json_object_get(document, "links"), i, link) {
+		uint64_t capacity = (uint64_t)doc_number(link, "capacity_bytes_per_second");
+		struct known_link *last = known_link(progress, doc_text(link, "name"));
+		bool is_first = last->capacity == 0;
+
+		if (capacity == 0 || (capacity > last->capacity / 5 * 4 && capacity < last->capacity / 4 * 5))
+			continue;
+		last->capacity = capacity;
+		if (is_first)
+			continue;
+		link_text(link, text, sizeof text);
+		fprintf(stderr, "[%7.1f s] %s\n", (double)elapsed_ms / 1000.0, text);
+	}
+}
+
 static void print_changes(struct progress *progress, const json_t *document, int64_t elapsed_ms)
 {
 	bool is_due = now_s() >= progress->next_batch_s;
@@ -276,6 +360,7 @@ static void print_changes(struct progress *progress, const json_t *document, int
 			fprintf(stderr, "[%7.1f s] %s\n", (double)elapsed_ms / 1000.0, line);
 		}
 	}
+	print_links(progress, document, elapsed_ms);
 	if (is_due)
 		progress->next_batch_s = now_s() + BATCH_LINE_S;
 	fflush(stderr);

@@ -123,6 +123,27 @@ static void on_no_control(void *self, const struct error *err)
 	say_warning("%s; status and cancel from another terminal will not reach this run", err->message);
 }
 
+static void on_no_traffic(void *self, const struct error *err)
+{
+	struct run *run = self;
+
+	progress_clear(run->progress);
+	say_warning("%s", err->message);
+}
+
+/* Borrowed from the configuration. */
+static struct traffic_command *traffic_commands(const struct config *config, size_t *ret_n)
+{
+	struct traffic_command *commands = xcalloc(config->n_hosts + 1, sizeof *commands);
+	size_t i;
+
+	*ret_n = 0;
+	for (i = 0; i < config->n_hosts; i++)
+		if (config->hosts[i].traffic_command != NULL)
+			commands[(*ret_n)++] = (struct traffic_command){config->hosts[i].name, config->hosts[i].traffic_command};
+	return commands;
+}
+
 static int report(const struct run *run, const struct engine *engine, int64_t wall_ms)
 {
 	const struct batch_record *batch = find_batch(engine, run->batch);
@@ -212,12 +233,15 @@ int run_engine(struct site *site, const struct run_wish *wish)
 		.on_stop = on_stop,
 		.on_store = on_store,
 		.on_no_control = on_no_control,
+		.on_no_traffic = on_no_traffic,
 	};
+	struct traffic_command *traffic = traffic_commands(site->config, &loop_options.n_traffic);
 	struct error err;
 	bool is_good;
 	size_t i;
 	int result;
 
+	loop_options.traffic = traffic;
 	run.progress = progress_new(site->args);
 	run.start_ms = loop_now_ms(run.loop);
 	is_good = loop_run(run.loop, &loop_options, &err);
@@ -232,6 +256,7 @@ int run_engine(struct site *site, const struct run_wish *wish)
 	for (i = 0; i < site->image->n_batches; i++)
 		request_free(requests[i]);
 	free(requests);
+	free(traffic);
 	engine_free(engine);
 	return result;
 }

@@ -110,8 +110,8 @@ static bool links_free(const struct engine *engine, const struct move *move, str
 		wanted = bandwidth_wanted_moves(engine, link);
 		if (link->n_active < wanted && (!engine->options.throttle || bandwidth_is_due(engine, link, move)))
 			continue;
-		capacity = bandwidth_capacity(link);
-		bandwidth_link_name(engine, move->links[i], name, sizeof name);
+		capacity = links_capacity(engine, link);
+		links_name(engine, move->links[i], name, sizeof name);
 		if (capacity == 0)
 			return error_set(why, codes[i], "%s: %u moves on it now carry %.1f MB/s, and what it can carry is still being measured",
 				name, link->n_active, (double)link->flow_bytes_per_s / 1e6);

@@ -13,11 +13,6 @@ enum {
 	STEPS = 6,            /* 30 rounds in all: QEMU's own auto-converge needs about 20 to reach its limit */
 };
 
-static bool has_its_chance(const struct engine *engine, const struct move *move)
-{
-	return move->granted_bytes_per_s == 0 || move->granted_bytes_per_s > engine->options.prestage_rate_bytes_per_s;
-}
-
 static void restart_step(struct engine *engine, struct move *move, uint32_t rounds)
 {
 	move->ladder_round = rounds;
@@ -61,7 +56,7 @@ void converge_watch(struct engine *engine, struct move *move, const struct hv_st
 	if (stats->phase != HV_PHASE_MEMORY || move->record.state != MOVE_COPYING_MEMORY)
 		return;
 	/* A new attempt of the hypervisor, or an adopted move, counts from where it is. */
-	if (!has_its_chance(engine, move) || stats->rounds < move->ladder_round || move->ladder_ms == 0) {
+	if (!move->is_head || stats->rounds < move->ladder_round || move->ladder_ms == 0) {
 		restart_step(engine, move, stats->rounds);
 		return;
 	}

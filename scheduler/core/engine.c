@@ -28,7 +28,7 @@ struct engine *engine_new(const struct inventory *inventory, const struct engine
 	engine->guest_move = xcalloc(engine->inventory->n_guests, sizeof *engine->guest_move);
 	for (i = 0; i < engine->inventory->n_guests; i++)
 		engine->guest_move[i] = INDEX_NONE;
-	bandwidth_init(engine);
+	links_init(engine);
 	return engine;
 }
 
@@ -56,6 +56,7 @@ void engine_free(struct engine *engine)
 	free(engine->guest_move);
 	free(engine->loads);
 	free(engine->links);
+	free(engine->rate_limits);
 	free(engine->paths);
 	free(engine->ops);
 	free(engine->extras);
@@ -184,6 +185,10 @@ static void handle_note(struct engine *engine, const struct hv_note *note)
 
 	if (host == INDEX_NONE)
 		return;
+	if (note->kind == HV_NOTE_TRAFFIC) {
+		links_count(engine, host, note);
+		return;
+	}
 	if (note->kind == HV_NOTE_HOST_UP || note->kind == HV_NOTE_HOST_DOWN) {
 		if (note->kind == HV_NOTE_HOST_UP)
 			host_up(engine, host);

@@ -94,10 +94,12 @@ struct move {
 	uint64_t sample_bytes;
 	uint64_t rate_bytes_per_s;  /* measured, smoothed */
 	uint32_t steady_samples;    /* unthrottled, in this phase, in this company */
+	bool has_shown;             /* as a head, what it carries in some company */
 	uint32_t company;           /* heads on each of its links, packed */
 	uint64_t peak_bytes_per_s;  /* the most it moved while unthrottled */
 	uint64_t alone_bytes_per_s; /* what it moves with its links to itself; 0 = never had them */
 	uint64_t granted_bytes_per_s, sent_bytes_per_s;
+	bool is_head;               /* it has its links, or what is left of them; the others are staged */
 	bool is_throttleable;       /* the migration was sent, or adopted: its rate can be set */
 	bool is_link_released, is_slot_released, is_ending;
 	bool is_closing;            /* the next on its link should be set up now */
@@ -135,18 +137,36 @@ struct batch {
 	int64_t started_ms;
 };
 
-/* One direction of one host's link, or one shared link. */
+/* One direction of one host's link, or one shared link; see links.c. */
 struct link {
-	uint64_t configured_bytes_per_s; /* 0 = measure */
-	uint64_t measured_bytes_per_s;   /* capacity as far as measured; 0 = not known */
+	uint32_t host, network;          /* INDEX_NONE: a shared link; no configured network */
+	uint64_t nominal_bytes_per_s;    /* as configured, reserve included; 0 = measure */
+	uint32_t reserve_percent;
+	uint64_t limit_bytes_per_s;      /* the operator's of now; 0 = none */
+	uint64_t measured_bytes_per_s;   /* what flowed at most, others included where they are counted; 0 = not known */
+	uint64_t wide_bytes_per_s;       /* what it carried before it fell; 0 = it has not fallen */
 	bool is_saturated;               /* measured is a capacity, not just the most that was seen */
 	uint64_t flow_bytes_per_s;       /* now, over all moves on it */
 	uint64_t single_bytes_per_s;     /* what one unthrottled move reached alone */
 	int64_t low_since_ms;            /* flow far under measured since then; TIME_NEVER = not */
+	int64_t probe_ms;                /* when it is next left without a bound for a moment; 0 = never */
+	uint64_t counter_bytes;          /* of the host's counters */
+	uint64_t own_bytes;              /* of its moves, since the counters were read last */
+	int64_t counter_ms;              /* 0 = never read */
+	uint64_t others_bytes_per_s;     /* by them, without ours */
 	uint32_t n_active;               /* admitted and not released */
-	uint32_t n_heads;                /* at full rate at the last grant */
+	uint32_t n_heads;                /* that flowed at the last grant */
+	uint32_t n_ending;               /* that were in their last moments then, besides */
+	uint32_t n_chosen;               /* heads that the last grant has chosen */
 	int64_t backlog_ms;              /* until what is under way on it will have left it */
 	uint32_t n_setup;                /* of its active moves: no byte has flowed yet */
+};
+
+/* The moves on a link, as one grant finds them. */
+struct link_flow {
+	uint64_t total, allowed;
+	uint32_t heads, steady_heads, ending;
+	uint32_t elsewhere;  /* heads that another link holds back: it is full, and shared with others */
 };
 
 struct host_load {
@@ -180,8 +200,11 @@ struct engine {
 	struct host_load *loads;
 	struct link *links;
 	size_t n_links;
+	struct rate_limit *rate_limits;
+	size_t n_rate_limits;
 	uint32_t n_moving;
 	bool must_admit, must_grant;
+	int64_t granted_ms;         /* when links were judged and divided last */
 	int64_t setup_ms;           /* measured: from the begin of an attempt to its first bytes; 0 = not yet */
 	int64_t next_retry_ms;
 
@@ -243,10 +266,19 @@ void admission_run(struct engine *engine);
 bool admission_check(const struct engine *engine, const struct move *move, struct error *ret_why);
 void admission_count(struct engine *engine, struct move *move, int by); /* slots and links, +1 or -1 */
 
+/* links.c */
+void links_init(struct engine *engine);
+void links_of_move(struct engine *engine, struct move *move);
+uint64_t links_ceiling(const struct engine *engine, const struct link *link);  /* what its moves may have at most; 0 = no bound */
+bool links_is_strict(const struct engine *engine, const struct link *link);    /* more than the ceiling would harm somebody */
+uint64_t links_capacity(const struct engine *engine, const struct link *link); /* what they can have, as measured; 0 = not known */
+const char *links_name(const struct engine *engine, uint32_t at, char *buffer, size_t size);
+bool links_is_full(const struct engine *engine, uint32_t at, const struct link_flow *flow);
+void links_judge(struct engine *engine, const struct link_flow *flows); /* flows: one per link */
+void links_count(struct engine *engine, uint32_t host, const struct hv_note *note);
+bool links_set_limit(struct engine *engine, const struct rate_limit *limit, struct error *err);
+
 /* bandwidth.c */
-void bandwidth_init(struct engine *engine);
-void bandwidth_links_of(struct engine *engine, struct move *move);
-uint64_t bandwidth_capacity(const struct link *link); /* 0 = not known */
 /* How many moves a link should have under way: heads that fill it and those staged behind. */
 uint32_t bandwidth_wanted_moves(const struct engine *engine, const struct link *link);
 /* Staging: is it time to set up this move behind what is on the link? See bandwidth.c. */
@@ -255,7 +287,6 @@ void bandwidth_backlogs(struct engine *engine);                                /
 void bandwidth_add_backlog(struct engine *engine, const struct move *move); /* it was admitted in this pass */
 int64_t bandwidth_left_ms(const struct move *move); /* until its copy has left the link; TIME_NEVER = not at this rate */
 int64_t bandwidth_lead_ms(const struct engine *engine);
-const char *bandwidth_link_name(const struct engine *engine, uint32_t link, char *buffer, size_t size);
 void bandwidth_sample(struct engine *engine, struct move *move, const struct hv_stats *stats);
 void bandwidth_release(struct engine *engine, struct move *move); /* the link is (about to be) free of it */
 void bandwidth_grant(struct engine *engine);

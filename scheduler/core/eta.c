@@ -37,18 +37,16 @@ static void range(const struct engine *engine, int64_t middle_ms, int64_t *ret_l
 }
 
 /* The rate of a move that is only set up behind another says nothing of how fast it will be. */
-static uint64_t telling_rate(const struct engine *engine, const struct move *move)
+static uint64_t telling_rate(const struct move *move)
 {
-	bool is_staged = move->granted_bytes_per_s != 0 && move->granted_bytes_per_s <= engine->options.prestage_rate_bytes_per_s;
-
-	return is_staged ? 0 : move->rate_bytes_per_s;
+	return move->is_head ? move->rate_bytes_per_s : 0;
 }
 
 /* At which the rest of a move will flow once it is its turn: its own rate when that has settled, what
  * one copy carried on its links before, or what the plan assumed. */
 static uint64_t rate_for(const struct engine *engine, const struct move *move)
 {
-	uint64_t rate = move->steady_samples > 2 ? telling_rate(engine, move) : 0;
+	uint64_t rate = move->steady_samples > 2 ? telling_rate(move) : 0;
 	size_t i;
 
 	for (i = 0; rate == 0 && i < LINKS_OF_MOVE; i++)
@@ -74,11 +72,12 @@ void engine_move_live(const struct engine *engine, size_t i, struct move_live *r
 		.remaining_bytes = remaining_of(move),
 		.rate_bytes_per_s = move->active_at != INDEX_NONE ? move->rate_bytes_per_s : 0,
 		.granted_bytes_per_s = move->granted_bytes_per_s,
+		.is_head = move->is_head,
 		.dirty_rate_bytes_per_s = move->stats.dirty_rate_bytes_per_s,
 		.eta_low_ms = -1, .eta_ms = -1, .eta_high_ms = -1,
 	};
-	if (move_state_is_on_wire(move->record.state) && telling_rate(engine, move) > 0)
-		range(engine, (int64_t)(ret_live->remaining_bytes * 1000 / telling_rate(engine, move)), &ret_live->eta_low_ms,
+	if (move_state_is_on_wire(move->record.state) && telling_rate(move) > 0)
+		range(engine, (int64_t)(ret_live->remaining_bytes * 1000 / telling_rate(move)), &ret_live->eta_low_ms,
 			&ret_live->eta_ms, &ret_live->eta_high_ms);
 	if (move->is_waiting)
 		admission_check(engine, move, &ret_live->waiting);

@@ -75,7 +75,7 @@ void move_set_target(struct engine *engine, struct move *move, uint32_t target)
 	move->record.network = NULL;
 	move->target = target;
 	move->record.target = xstrdup(engine->inventory->hosts[target].name);
-	bandwidth_links_of(engine, move);
+	links_of_move(engine, move);
 	move_touch(engine, move);
 }
 
@@ -203,6 +203,7 @@ void move_activate(struct engine *engine, struct move *move)
 	move->is_link_released = move->is_slot_released = move->is_ending = false;
 	move->is_throttleable = false;
 	move->granted_bytes_per_s = move->sent_bytes_per_s = 0;
+	move->is_head = move->has_shown = false;
 	move->rate_bytes_per_s = move->peak_bytes_per_s = move->alone_bytes_per_s = 0;
 	move->stats = (struct hv_stats){0};
 	move->stats_ms = move->sample_ms = 0;

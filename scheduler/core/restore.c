@@ -62,7 +62,7 @@ static struct move *add_move(struct engine *engine, const struct move_record *re
 		.disks_can_be_throttled = true,
 	};
 	engine->batches[batch].n_moves++;
-	bandwidth_links_of(engine, move);
+	links_of_move(engine, move);
 	return move;
 }
 

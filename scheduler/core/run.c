@@ -87,7 +87,7 @@ static void fill(struct engine *engine, struct move *move, struct hv_request *re
 
 void run_begin(struct engine *engine, struct move *move)
 {
-	bandwidth_links_of(engine, move); /* addresses may have changed since it was planned */
+	links_of_move(engine, move); /* addresses may have changed since it was planned */
 	move_reserve(engine, move);
 	move_activate(engine, move);
 	collect_maps(engine, move);
@@ -308,7 +308,7 @@ static void ended_unheard(struct engine *engine, struct move *move)
 /* The moment at which the next move on its link is set up, and how long setting up takes. */
 static void note_closing(struct engine *engine, struct move *move)
 {
-	bool is_closing = move->granted_bytes_per_s == 0 && bandwidth_left_ms(move) <= bandwidth_lead_ms(engine);
+	bool is_closing = move->is_head && bandwidth_left_ms(move) <= bandwidth_lead_ms(engine);
 
 	if (is_closing != move->is_closing)
 		engine->must_admit = true;

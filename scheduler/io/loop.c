@@ -65,6 +65,7 @@ struct loop {
 	struct error failure;
 	struct queued_reply *first, **last;
 	struct control *control;
+	struct traffic *traffic;
 };
 
 static void on_timer(uv_timer_t *handle);
@@ -535,8 +536,52 @@ static void open_control(struct loop *loop)
 		loop->run->on_no_control(loop->run->self, &err);
 }
 
+/* ---- counters of hosts ---- */
+
+static bool takes_part(void *self, const char *host)
+{
+	const struct loop *loop = self;
+	const struct engine *engine = loop->turn.engine;
+	size_t i;
+
+	for (i = 0; i < engine_n_moves(engine); i++) {
+		const struct move_record *move = engine_move(engine, i);
+
+		if (move_state_is_on_wire(move->state) && (strcmp(move->source, host) == 0 || strcmp(move->target, host) == 0))
+			return true;
+	}
+	return false;
+}
+
+static void on_traffic(void *self, const struct hv_note *note)
+{
+	struct loop *loop = self;
+
+	on_note(self, note);
+	after_turns(loop);
+	arm(loop);
+}
+
+static void on_no_traffic(void *self, const struct error *err)
+{
+	struct loop *loop = self;
+
+	if (loop->run->on_no_traffic != NULL)
+		loop->run->on_no_traffic(loop->run->self, err);
+}
+
+static void open_traffic(struct loop *loop)
+{
+	struct traffic_listener listener = {.self = loop, .is_wanted = takes_part, .on_note = on_traffic, .on_failure = on_no_traffic};
+
+	if (loop->run->n_traffic > 0)
+		loop->traffic = traffic_open(&loop->uv, loop->run->traffic, loop->run->n_traffic, &listener);
+}
+
 static bool finish_run(struct loop *loop, struct error *err)
 {
+	traffic_close(loop->traffic);
+	loop->traffic = NULL;
 	uv_timer_stop(&loop->tick);
 	uv_timer_stop(&loop->timer);
 	leave_signals(loop);
@@ -560,6 +605,7 @@ bool loop_run(struct loop *loop, const struct loop_run *run, struct error *err)
 	loop->turn = (struct turn){.engine = run->engine, .store = run->store, .hypervisor = loop->hypervisor};
 	catch_signals(loop);
 	open_control(loop);
+	open_traffic(loop);
 	uv_update_time(&loop->uv);
 	if (run->tick_ms > 0)
 		uv_timer_start(&loop->tick, on_tick, run->tick_ms, run->tick_ms);

@@ -14,6 +14,7 @@
 #ifndef DROVER_LOOP_H
 #define DROVER_LOOP_H
 
+#include "traffic.h"
 #include "turn.h"
 
 struct loop;
@@ -33,6 +34,8 @@ struct loop_run {
 	struct request *const *requests;  /* one per image->batches, elements may be NULL */
 	const char *control_path;         /* NULL = no control socket */
 	uint64_t tick_ms;                 /* how often on_tick is called */
+	const struct traffic_command *traffic; /* of the hosts that have one */
+	size_t n_traffic;
 	int64_t store_patience_ms;        /* how long a failed commit is tried again; 0 = a minute */
 	void *self;                       /* of the functions below; each may be NULL */
 	void (*on_ready)(void *self);     /* once, after the restore is durable: loop_event may be called */
@@ -40,6 +43,7 @@ struct loop_run {
 	void (*on_stop)(void *self);      /* the first signal */
 	/* A commit failed (and is tried again), or went through after all (err NULL). */
 	void (*on_store)(void *self, const struct error *err);
+	void (*on_no_traffic)(void *self, const struct error *err); /* a host's counters cannot be read; goes on without them */
 	void (*on_no_control)(void *self, const struct error *err); /* it runs without its socket */
 };
 

@@ -102,6 +102,7 @@ static void add_live(json_t *object, const struct engine *engine, size_t at)
 	json_object_set_new(object, "remaining_bytes", json_integer((json_int_t)live.remaining_bytes));
 	json_object_set_new(object, "rate_bytes_per_second", json_integer((json_int_t)live.rate_bytes_per_s));
 	json_object_set_new(object, "granted_bytes_per_second", json_integer((json_int_t)live.granted_bytes_per_s));
+	json_object_set_new(object, "has_link", json_boolean(live.is_head));
 	json_object_set_new(object, "dirty_rate_bytes_per_second", json_integer((json_int_t)live.dirty_rate_bytes_per_s));
 	json_object_set_new(object, "eta_seconds", seconds(live.eta_ms));
 	json_object_set_new(object, "eta_low_seconds", seconds(live.eta_low_ms));
@@ -155,12 +156,46 @@ static json_t *limit(uint32_t number)
 	return number == 0 ? json_string("auto") : json_integer(number);
 }
 
+static json_t *rate_limits(const struct engine *engine)
+{
+	json_t *rates = json_array();
+	size_t i;
+
+	for (i = 0; i < engine_n_rate_limits(engine); i++) {
+		const struct rate_limit *limit = engine_rate_limit(engine, i);
+
+		json_array_append_new(rates, json_pack("{s:o, s:o, s:I}", "host", text_or_null(limit->host), "network",
+			text_or_null(limit->network), "rate_bytes_per_second", (json_int_t)limit->rate_bytes_per_s));
+	}
+	return rates;
+}
+
 json_t *status_limits(const struct engine *engine)
 {
 	const struct engine_options *options = engine_limits(engine);
 
-	return json_pack("{s:o, s:o, s:o}", "max_migrations", limit(options->max_migrations), "max_incoming",
-		limit(options->max_incoming), "max_outgoing", limit(options->max_outgoing));
+	return json_pack("{s:o, s:o, s:o, s:o}", "max_migrations", limit(options->max_migrations), "max_incoming",
+		limit(options->max_incoming), "max_outgoing", limit(options->max_outgoing), "rates", rate_limits(engine));
+}
+
+/* Only those that carry or have carried something: the others say nothing. */
+static json_t *link_objects(const struct engine *engine)
+{
+	json_t *links = json_array();
+	struct link_live live;
+	size_t i;
+
+	for (i = 0; i < engine_n_links(engine); i++) {
+		engine_link_live(engine, i, &live);
+		if (live.n_moves == 0 && live.flow_bytes_per_s == 0)
+			continue;
+		json_array_append_new(links, json_pack("{s:o, s:I, s:I, s:I, s:I, s:i, s:i}", "name", text_of(live.name),
+			"capacity_bytes_per_second", (json_int_t)live.capacity_bytes_per_s, "flow_bytes_per_second",
+			(json_int_t)live.flow_bytes_per_s, "others_bytes_per_second", (json_int_t)live.others_bytes_per_s,
+			"limit_bytes_per_second", (json_int_t)live.limit_bytes_per_s, "moves", (int)live.n_moves, "heads",
+			(int)live.n_heads));
+	}
+	return links;
 }
 
 static json_t *document(int64_t wall_ms, bool is_running, json_t *batches, json_t *hosts)
@@ -182,6 +217,7 @@ json_t *status_of_engine(const struct engine *engine, int64_t wall_ms, bool is_b
 			(int)inventory->hosts[i].cordoned, "reachable", (int)inventory->hosts[i].reachable));
 	object = document(wall_ms, true, batches, hosts);
 	json_object_set_new(object, "limits", status_limits(engine));
+	json_object_set_new(object, "links", link_objects(engine));
 	return object;
 }
 

@@ -95,13 +95,37 @@ static bool throttle(struct loop *loop, const json_t *line, struct error *err)
 		take_limit(line, "max_outgoing", &options.max_outgoing, err) && loop_event(loop, &event, NULL, err);
 }
 
+static bool take_name(const json_t *line, const char *key, char *name, size_t size, struct error *err)
+{
+	const char *text = member(line, key);
+
+	if (text != NULL && strlen(text) >= size)
+		return error_set(err, ERR_INPUT, "%s: %zu characters, %zu are allowed", key, strlen(text), size - 1);
+	if (text != NULL)
+		memcpy(name, text, strlen(text) + 1);
+	return true;
+}
+
+static bool limit_rate(struct loop *loop, const json_t *line, struct error *err)
+{
+	const json_t *rate = json_object_get(line, "rate_bytes_per_second");
+	struct rate_limit limit = {.rate_bytes_per_s = 0};
+	struct event event = {.kind = EVENT_COMMAND, .command = {.kind = COMMAND_RATE, .rate = &limit, .who = member(line, "who")}};
+
+	if (!json_is_integer(rate) || json_integer_value(rate) < 0)
+		return error_set(err, ERR_INPUT, "rate_bytes_per_second: must be a number, 0 for no limit");
+	limit.rate_bytes_per_s = (uint64_t)json_integer_value(rate);
+	return take_name(line, "host", limit.host, sizeof limit.host, err) &&
+		take_name(line, "network", limit.network, sizeof limit.network, err) && loop_event(loop, &event, NULL, err);
+}
+
 static bool dispatch(struct loop *loop, const json_t *line, struct error *err)
 {
 	const char *command = member(line, "command");
 	size_t i;
 
 	if (command != NULL && strcmp(command, "throttle") == 0)
-		return throttle(loop, line, err);
+		return throttle(loop, line, err) && (json_object_get(line, "rate_bytes_per_second") == NULL || limit_rate(loop, line, err));
 	for (i = 0; command != NULL && i < sizeof steers / sizeof steers[0]; i++)
 		if (strcmp(command, steers[i].name) == 0)
 			return steer(loop, steers[i].kind, line, err);

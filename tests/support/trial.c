@@ -209,6 +209,25 @@ void trial_command(struct trial *trial, enum command_kind kind, uint64_t batch, 
 	run_event(trial, &event, &actions);
 }
 
+void trial_limit_rate(struct trial *trial, const char *host, uint64_t rate_bytes_per_s)
+{
+	struct rate_limit limit = {.rate_bytes_per_s = rate_bytes_per_s};
+	struct event event = {.kind = EVENT_COMMAND, .command = {.kind = COMMAND_RATE, .rate = &limit, .who = "trial"}};
+	struct actions actions;
+
+	if (host != NULL)
+		snprintf(limit.host, sizeof limit.host, "%s", host);
+	run_event(trial, &event, &actions);
+}
+
+void trial_note(struct trial *trial, const struct hv_note *note)
+{
+	struct event event = {.kind = EVENT_NOTE, .note = note};
+	struct actions actions;
+
+	run_event(trial, &event, &actions);
+}
+
 void trial_cordon(struct trial *trial, const char *host, bool cordon)
 {
 	struct event event = {.kind = EVENT_COMMAND};

@@ -294,6 +294,7 @@ static void defaults_of_the_table_are_those_of_the_engine(void **state)
 static const char whole[] =
 	"[scheduler]\nstate = state.db\nmax_migrations = 4\ndowntime_limit = 150ms\ndowntime_max = 2s\nhandover = strict\nmemory_reserve = 1 GiB\ncpu_overcommit = 2.5\n"
 	"[host h1]\nuri = qemu+tls://h1/system\naddress = 10.8.0.1, fd00::1/64\nshell = ssh root@h1\nincoming = no\nmax_outgoing = 3\n"
+	"traffic_command = ssh h1 counters\n"
 	"[host h2]\nuri = sim:world.json\nmemory_reserve = 0\n"
 	"[network mig]\ncidr = 10.8.0.0/24\norder = -1\nrate = 1 Gbit/s\nreserve = 20%\n"
 	"[link wan]\nhosts = h1, h2\nrate = 100 MiB/s\n"
@@ -359,6 +360,8 @@ static void a_whole_configuration_means_what_it_says(void **state)
 	assert_string_equal(config->hosts[0].addresses[1], "fd00::1/64");
 	assert_string_equal(config->hosts[0].shell, "ssh root@h1");
 	assert_null(config->hosts[1].shell);
+	assert_string_equal(config->hosts[0].traffic_command, "ssh h1 counters");
+	assert_null(config->hosts[1].traffic_command);
 	assert_false(config->hosts[0].incoming);
 	assert_true(config->hosts[0].outgoing);
 	assert_true(config->hosts[0].memory_reserve_bytes == UINT64_MAX);

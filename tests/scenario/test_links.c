@@ -1,0 +1,224 @@
+/* What the engine makes of links that change while moves run: narrowed, limited, shared with others. */
+#include "check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "trial.h"
+#include "xalloc.h"
+
+#define MB ((uint64_t)1000 * 1000)
+#define GIB ((uint64_t)1 << 30)
+
+enum { RATE_MB = 119 }; /* payload of the gigabit links below */
+
+/* One host with twelve guests of 600 MB in memory, and three to take them. */
+static struct inventory *site(uint64_t rate, uint32_t reserve_percent)
+{
+	struct inventory *inventory = inventory_new();
+	struct migration_network *network = inventory_add_network(inventory, "m");
+	unsigned i;
+
+	network->cidr = xstrdup("10.8.0.0/24");
+	network->rate_bytes_per_s = rate;
+	network->reserve_percent = reserve_percent;
+	for (i = 1; i <= 4; i++) {
+		char name[32];
+		struct host *host;
+
+		snprintf(name, sizeof name, "h%u", i);
+		host = inventory_add_host(inventory, name);
+		host->memory_bytes = 64 * GIB;
+		snprintf(name, sizeof name, "10.8.0.%u/24", i);
+		host_add_link(host, name);
+	}
+	for (i = 1; i <= 12; i++) {
+		char name[32];
+		struct guest *guest;
+
+		snprintf(name, sizeof name, "g%u", i);
+		guest = inventory_add_guest(inventory, name, 0);
+		guest->memory_bytes = GIB;
+		guest->used_memory_bytes = 600 * MB;
+		guest->dirty_rate_bytes_per_s = MB;
+		guest->working_set_bytes = 4 * MB;
+	}
+	return inventory;
+}
+
+#define assert_trial(condition, trial) \
+	do { \
+		if (!(condition)) { \
+			trial_dump(trial); \
+			fail_msg("%s: %s", #condition, (trial)->error.message); \
+		} \
+	} while (0)
+
+/* Time passes, whether something happens or not. */
+static void pass(struct trial *trial, int64_t ms)
+{
+	int64_t until_ms = trial->now_ms + ms;
+
+	while (trial_step(trial, until_ms))
+		;
+	trial->now_ms = until_ms;
+}
+
+static struct link_live out_of_h1(const struct trial *trial)
+{
+	struct link_live live;
+
+	engine_link_live(trial->engine, 0, &live);
+	assert_string_equal(live.name, "link of h1 (out)");
+	return live;
+}
+
+/* What the moves out of h1 are allowed together; UINT64_MAX when one of them is not bounded. */
+static uint64_t granted(const struct trial *trial)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < engine_n_moves(trial->engine); i++) {
+		struct move_live live;
+		enum move_state state = engine_move(trial->engine, i)->state;
+
+		if (state != MOVE_COPYING_MEMORY && state != MOVE_COPYING_DISKS)
+			continue;
+		engine_move_live(trial->engine, i, &live);
+		if (live.granted_bytes_per_s == 0)
+			return UINT64_MAX;
+		sum += live.granted_bytes_per_s;
+	}
+	return sum;
+}
+
+static void narrow(struct trial *trial, uint64_t rate, int64_t for_ms)
+{
+	struct sim_fault fault = {.kind = SIM_FAULT_LINK_SLOW, .host = "h1", .value = rate, .duration_ms = for_ms};
+
+	sim_fault(trial->sim, &fault);
+}
+
+static void narrowed_then_restored(uint64_t rate)
+{
+	struct trial *trial = trial_new(site(rate, 0), NULL, NULL);
+	struct link_live live;
+	int64_t noticed_ms;
+
+	trial_drain(trial, "h1");
+	pass(trial, 14000);
+	live = out_of_h1(trial);
+	assert_trial(live.flow_bytes_per_s > 100 * MB && live.n_heads == 1, trial);
+	narrow(trial, 40 * MB, 20000);
+	for (noticed_ms = 0; noticed_ms < 6000 && trial_audited(trial, "link of h1 (out) carries") == 0; noticed_ms += 250)
+		pass(trial, 250);
+	assert_trial(noticed_ms <= 3000, trial);
+	pass(trial, 1500);
+	live = out_of_h1(trial);
+	/* One has the link, the others trickle: sharing it would keep all copies open. */
+	assert_trial(live.n_heads == 1 && live.capacity_bytes_per_s < 48 * MB && live.capacity_bytes_per_s > 25 * MB, trial);
+	pass(trial, 20000);
+	live = out_of_h1(trial);
+	assert_trial(live.capacity_bytes_per_s > 100 * MB && trial_audited(trial, "link of h1 (out) carries") >= 2, trial);
+	assert_trial(trial_run(trial, 3600000), trial);
+	assert_trial(trial_check_settled(trial), trial);
+	trial_free(trial);
+}
+
+static void a_narrowed_link_is_noticed_in_three_seconds_and_the_shares_follow(void **state)
+{
+	(void)state;
+	narrowed_then_restored(125 * MB);
+	narrowed_then_restored(0);
+}
+
+static void the_operators_limit_holds_at_once_until_it_is_lifted(void **state)
+{
+	struct trial *trial = trial_new(site(0, 0), NULL, NULL);
+	int i;
+
+	(void)state;
+	trial_drain(trial, "h1");
+	pass(trial, 12000);
+	trial_limit_rate(trial, "h1", 30 * MB);
+	assert_trial(granted(trial) <= 30 * MB, trial);
+	for (i = 0; i < 40; i++) {
+		pass(trial, 500);
+		assert_trial(granted(trial) <= 30 * MB, trial);
+		assert_trial(i < 8 || out_of_h1(trial).flow_bytes_per_s <= 33 * MB, trial);
+	}
+	assert_trial(out_of_h1(trial).flow_bytes_per_s > 20 * MB, trial);
+	trial_limit_rate(trial, "h1", 0);
+	pass(trial, 5000);
+	assert_trial(out_of_h1(trial).flow_bytes_per_s > 100 * MB, trial);
+	assert_trial(trial_run(trial, 3600000), trial);
+	trial_free(trial);
+}
+
+static void a_reserve_is_kept_free_on_a_measured_link_too(void **state)
+{
+	struct trial *trial = trial_new(site(0, 25), NULL, NULL);
+	int64_t passed_ms, above_ms = 0;
+
+	(void)state;
+	trial_drain(trial, "h1");
+	pass(trial, 8000);
+	for (passed_ms = 0; passed_ms < 30000; passed_ms += 250) {
+		pass(trial, 250);
+		if (out_of_h1(trial).flow_bytes_per_s > (uint64_t)RATE_MB * MB / 100 * 80)
+			above_ms += 250;
+	}
+	assert_trial(above_ms < 3000, trial);
+	assert_trial(trial_run(trial, 3600000), trial);
+	trial_free(trial);
+}
+
+/* A second, and then the counters of h1: what its moves sent, and others at this rate. */
+static void count(struct trial *trial, uint64_t *counter, uint64_t others)
+{
+	enum { STEP_MS = 50 };
+	struct hv_note note = {.kind = HV_NOTE_TRAFFIC, .host = "h1"};
+	uint32_t i, step;
+
+	for (step = 0; step < 1000 / STEP_MS; step++) {
+		pass(trial, STEP_MS);
+		*counter += others * STEP_MS / 1000;
+		for (i = 0; i < trial->inventory->n_guests; i++)
+			*counter += sim_guest_rate(trial->sim, i) * STEP_MS / 1000;
+	}
+	note.sent_bytes = *counter;
+	trial_note(trial, &note);
+}
+
+static void production_traffic_is_made_room_for_and_the_room_is_taken_back(void **state)
+{
+	struct trial *trial = trial_new(site(125 * MB, 0), NULL, NULL);
+	uint64_t counter = 0;
+	int i;
+
+	(void)state;
+	trial_drain(trial, "h1");
+	pass(trial, 12000);
+	for (i = 0; i < 10; i++)
+		count(trial, &counter, 60 * MB);
+	assert_trial(out_of_h1(trial).others_bytes_per_s > 45 * MB, trial);
+	assert_trial(granted(trial) <= 80 * MB && granted(trial) >= 50 * MB, trial);
+	for (i = 0; i < 10; i++)
+		count(trial, &counter, 0);
+	assert_trial(granted(trial) > 110 * MB, trial);
+	assert_trial(trial_run(trial, 3600000), trial);
+	trial_free(trial);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_narrowed_link_is_noticed_in_three_seconds_and_the_shares_follow),
+		cmocka_unit_test(the_operators_limit_holds_at_once_until_it_is_lifted),
+		cmocka_unit_test(a_reserve_is_kept_free_on_a_measured_link_too),
+		cmocka_unit_test(production_traffic_is_made_room_for_and_the_room_is_taken_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}
