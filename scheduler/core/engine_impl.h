@@ -29,7 +29,7 @@ struct sighting {
 	bool is_asked;              /* a WHERE is outstanding */
 	bool is_answered;
 	bool is_unreachable;
-	int64_t answered_ms;
+	int64_t asked_ms, answered_ms;
 	struct hv_where where;
 };
 
@@ -50,6 +50,7 @@ struct reconcile {
 	uint32_t last_verdict;
 	int64_t since_ms;
 	int64_t unconfirmed_ms;     /* since when the target runs and the source waits */
+	uint32_t n_stale;           /* looks in a row that took too long to be believed */
 	bool was_migrating;         /* the source, while the target waited for its resume */
 	bool must_settle;           /* a request of an earlier life may still be on its way */
 	struct elsewhere elsewhere;

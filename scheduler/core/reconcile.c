@@ -18,6 +18,7 @@ enum {
 	ORPHAN_MS = 60000,       /* twice libvirt's keepalive: autodestroy has had its chance */
 	SWITCH_ASK_MS = 250,
 	PAIR_MS = 2000,          /* two answers further apart than this say nothing together */
+	STALE_MAX = 2,           /* a host that is always slow is believed in the end */
 	UNCONFIRMED_MS = 3000,   /* a Confirm that is only slow comes within this; libvirt's keepalive takes 30 s */
 };
 
@@ -179,7 +180,7 @@ static void ask(struct engine *engine, struct move *move)
 
 	ask_at(move, TIME_NEVER);
 	for (i = 0; i < SIDES; i++) {
-		move->reconcile.sides[i] = (struct sighting){.is_asked = true};
+		move->reconcile.sides[i] = (struct sighting){.is_asked = true, .asked_ms = engine->now_ms};
 		move_request(engine, move, HV_WHERE, (enum side)i);
 	}
 }
@@ -495,6 +496,21 @@ static void judge(struct engine *engine, struct move *move)
 		move->reconcile.last_verdict = row->verdict;
 }
 
+/* Drover itself may have stood still while the answers waited for it: they are as old as their questions, for all it knows. */
+static bool are_fresh(struct engine *engine, struct move *move)
+{
+	struct sighting *sides = move->reconcile.sides;
+	int64_t asked_ms = sides[SIDE_SOURCE].asked_ms < sides[SIDE_TARGET].asked_ms ? sides[SIDE_SOURCE].asked_ms : sides[SIDE_TARGET].asked_ms;
+
+	if (engine->now_ms - asked_ms > PAIR_MS && move->reconcile.n_stale < STALE_MAX) {
+		move->reconcile.n_stale++;
+		ask(engine, move);
+		return false;
+	}
+	move->reconcile.n_stale = 0;
+	return true;
+}
+
 /* One host may take long to answer, and what the other said meanwhile is history: it is asked once more. */
 static bool are_of_one_moment(struct engine *engine, struct move *move)
 {
@@ -503,7 +519,7 @@ static bool are_of_one_moment(struct engine *engine, struct move *move)
 
 	if (engine->now_ms - sides[older].answered_ms <= PAIR_MS)
 		return true;
-	sides[older] = (struct sighting){.is_asked = true};
+	sides[older] = (struct sighting){.is_asked = true, .asked_ms = engine->now_ms};
 	move_request(engine, move, HV_WHERE, older);
 	return false;
 }
@@ -525,7 +541,7 @@ void reconcile_reply(struct engine *engine, struct move *move, const struct hv_r
 	sighting->answered_ms = engine->now_ms;
 	sighting->where = reply->where;
 	if (!move->reconcile.sides[SIDE_SOURCE].is_asked && !move->reconcile.sides[SIDE_TARGET].is_asked &&
-		are_of_one_moment(engine, move))
+		are_of_one_moment(engine, move) && are_fresh(engine, move))
 		judge(engine, move);
 }
 

@@ -31,6 +31,7 @@ struct world {
 	bool is_calm;                /* no faults at all: everything must go as planned */
 };
 void world_draw(struct world *world, struct dice *dice);
+void world_draw_options(struct engine_options *options, struct dice *dice);
 
 struct chaos {
 	struct trial *trial;
@@ -41,6 +42,8 @@ struct chaos {
 	int64_t fault_longest_ms;
 	unsigned operator_per_mille; /* of each event */
 	unsigned kill_per_mille;
+	unsigned clock_per_mille;    /* the manager's clock is set, lags, or the manager stands still */
+	unsigned reload_per_mille;   /* the configuration is read again */
 	unsigned batches_left;
 	int64_t restart_ms;          /* while the manager is dead */
 	bool is_stopping;            /* COMMAND_STOP was given: only a new life goes on */

@@ -146,6 +146,8 @@ void chaos_draw(struct chaos *chaos, struct trial *trial, struct dice *dice, boo
 		chaos->next_fault_ms = dice_between(dice, 1, 2 * chaos->fault_interval_ms);
 	chaos->operator_per_mille = dice_chance(dice, 500) ? (unsigned)dice_between(dice, 1, 6) : 0;
 	chaos->kill_per_mille = dice_chance(dice, 600) ? (unsigned)dice_between(dice, 1, 8) : 0;
+	chaos->clock_per_mille = dice_chance(dice, 300) ? (unsigned)dice_between(dice, 1, 4) : 0;
+	chaos->reload_per_mille = dice_chance(dice, 300) ? (unsigned)dice_between(dice, 1, 6) : 0;
 	if (dice_chance(dice, 500))
 		script_faults(chaos);
 	if (dice_chance(dice, 200))
@@ -250,6 +252,36 @@ static void command(struct chaos *chaos)
 	}
 }
 
+/* Limits, time limits and the way of handing over change while moves run; what concerns finished moves stays. */
+static void reload(struct chaos *chaos)
+{
+	struct engine_options other;
+	bool keeps_disks = chaos->trial->options.keep_source_disks;
+
+	world_draw_options(&other, chaos->dice);
+	other.plan = chaos->trial->options.plan;
+	other.keep_source_disks = keeps_disks;
+	trial_reload(chaos->trial, &other);
+}
+
+static void disturb_clock(struct chaos *chaos)
+{
+	enum { DAY_MS = 86400000 };
+	struct trial *trial = chaos->trial;
+
+	switch (dice_between(chaos->dice, 0, 2)) {
+	case 0:
+		trial->wall_skew_ms = dice_between(chaos->dice, 0, 20 * (int64_t)DAY_MS) - 10 * (int64_t)DAY_MS;
+		break;
+	case 1:
+		trial->early_ms = dice_between(chaos->dice, 1, 100000);
+		break;
+	default:
+		trial_stall(trial, dice_between(chaos->dice, 1, 100000));
+		break;
+	}
+}
+
 static void hurt_manager(struct chaos *chaos)
 {
 	struct trial *trial = chaos->trial;
@@ -311,6 +343,10 @@ void chaos_act(struct chaos *chaos)
 	}
 	if (dice_chance(chaos->dice, chaos->operator_per_mille))
 		command(chaos);
+	if (dice_chance(chaos->dice, chaos->clock_per_mille))
+		disturb_clock(chaos);
+	if (dice_chance(chaos->dice, chaos->reload_per_mille))
+		reload(chaos);
 	if (trial->is_dead)
 		return;
 	if (dice_chance(chaos->dice, chaos->kill_per_mille) || (chaos->is_stopping && engine_is_quiet(trial->engine)))

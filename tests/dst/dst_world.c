@@ -182,10 +182,8 @@ static void draw_inventory(struct world *world, struct dice *dice)
 	world->sim.link_rate_bytes_per_s = traits.rate;
 }
 
-static void draw_options(struct world *world, struct dice *dice)
+void world_draw_options(struct engine_options *options, struct dice *dice)
 {
-	struct engine_options *options = &world->engine;
-
 	engine_options_init(options);
 	if (dice_chance(dice, 250))
 		options->max_migrations = draw_u32(dice, 1, 6);
@@ -216,7 +214,7 @@ void world_draw(struct world *world, struct dice *dice)
 	sim_options_init(&world->sim);
 	world->sim.seed = dice_next(dice);
 	draw_inventory(world, dice);
-	draw_options(world, dice);
+	world_draw_options(&world->engine, dice);
 	world->store = store_memory_new("00000000-0000-4000-8000-000000000001");
 	world->store_retries = (unsigned)dice_between(dice, 0, 2);
 	if (dice_chance(dice, 500))

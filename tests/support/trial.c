@@ -25,8 +25,9 @@ static void run_event(struct trial *trial, struct event *event, struct actions *
 	*ret_actions = (struct actions){0};
 	if (trial->engine == NULL || trial->is_dead)
 		return;
-	event->now_ms = trial->now_ms;
-	event->wall_ms = WALL_START_MS + trial->now_ms;
+	event->now_ms = trial->now_ms - trial->early_ms;
+	event->wall_ms = WALL_START_MS + trial->now_ms + trial->wall_skew_ms;
+	trial->early_ms = 0;
 	trial->n_events++;
 	is_sent = turn_run(&turn, event, ret_actions, &why);
 	while (!is_sent && retries-- > 0 && !trial->watch.is_dead)
@@ -36,21 +37,68 @@ static void run_event(struct trial *trial, struct event *event, struct actions *
 	trial_check(trial);
 }
 
-static void on_reply(void *self, struct hv_reply *reply)
+/* What a manager that stands still will hear when it goes on. */
+struct trial_told {
+	struct trial_told *next;
+	bool is_note;
+	struct hv_reply reply;
+	struct hv_note note; /* its names are the simulator's */
+};
+
+static void hear(struct trial *trial, struct trial_told *told)
 {
-	struct event event = {.kind = EVENT_REPLY, .reply = reply};
+	struct event event = {.kind = EVENT_NOTE, .note = &told->note};
 	struct actions actions;
 
-	run_event(self, &event, &actions);
-	hv_reply_clear(reply);
+	if (!told->is_note)
+		event = (struct event){.kind = EVENT_REPLY, .reply = &told->reply};
+	run_event(trial, &event, &actions);
+	hv_reply_clear(&told->reply);
+}
+
+static void tell(struct trial *trial, const struct trial_told *told)
+{
+	struct trial_told now = *told, *later;
+
+	if (trial->stalled_until_ms <= trial->now_ms && trial->told == NULL) {
+		hear(trial, &now);
+		return;
+	}
+	later = xcalloc(1, sizeof *later);
+	*later = *told;
+	*trial->last_told = later;
+	trial->last_told = &later->next;
+}
+
+static void hear_all(struct trial *trial, bool is_heard)
+{
+	struct trial_told *told;
+
+	while ((told = trial->told) != NULL) {
+		trial->told = told->next;
+		if (trial->told == NULL)
+			trial->last_told = &trial->told;
+		if (is_heard && !trial->is_dead)
+			hear(trial, told);
+		else
+			hv_reply_clear(&told->reply);
+		free(told);
+	}
+}
+
+static void on_reply(void *self, struct hv_reply *reply)
+{
+	struct trial_told told = {.reply = *reply};
+
+	memset(reply, 0, sizeof *reply); /* moved */
+	tell(self, &told);
 }
 
 static void on_note(void *self, const struct hv_note *note)
 {
-	struct event event = {.kind = EVENT_NOTE, .note = note};
-	struct actions actions;
+	struct trial_told told = {.is_note = true, .note = *note};
 
-	run_event(self, &event, &actions);
+	tell(self, &told);
 }
 
 struct trial *trial_new_on(struct store *store, struct inventory *inventory, const struct sim_options *sim_options,
@@ -68,6 +116,8 @@ struct trial *trial_new_on(struct store *store, struct inventory *inventory, con
 		abort();
 	}
 	trial->inventory = inventory;
+	trial->last_told = &trial->told;
+	trial->counts = xcalloc(inventory->n_hosts, sizeof *trial->counts);
 	trial->guests = xcalloc(inventory->n_guests, sizeof *trial->guests);
 	trial->full_check_every = 256;
 	trial->check_every = 1;
@@ -90,6 +140,8 @@ void trial_free(struct trial *trial)
 	size_t i;
 
 	engine_free(trial->engine);
+	hear_all(trial, false);
+	free(trial->counts);
 	trial_watch_clear(&trial->watch);
 	sim_free(trial->sim);
 	inventory_free(trial->inventory);
@@ -104,6 +156,8 @@ void trial_kill(struct trial *trial)
 {
 	engine_free(trial->engine);
 	trial->engine = NULL;
+	trial->stalled_until_ms = 0;
+	hear_all(trial, false);
 	sim_drop_manager(trial->sim);
 }
 
@@ -239,6 +293,19 @@ void trial_cordon(struct trial *trial, const char *host, bool cordon)
 	run_event(trial, &event, &actions);
 }
 
+void trial_reload(struct trial *trial, const struct engine_options *options)
+{
+	trial->was_reloaded = true;
+	trial_check(trial); /* what is admitted now may stay */
+	trial->options = *options;
+	trial_command(trial, COMMAND_THROTTLE, 0, NULL);
+}
+
+void trial_stall(struct trial *trial, int64_t for_ms)
+{
+	trial->stalled_until_ms = trial->now_ms + for_ms;
+}
+
 static bool goes_round(struct trial *trial, int64_t next_ms)
 {
 	trial->n_idle_steps = next_ms > trial->now_ms ? 0 : trial->n_idle_steps + 1;
@@ -253,7 +320,9 @@ static bool goes_round(struct trial *trial, int64_t next_ms)
 bool trial_step(struct trial *trial, int64_t until_ms)
 {
 	int64_t world = sim_next_ms(trial->sim);
-	int64_t wake = trial->engine != NULL && !trial->is_dead ? engine_deadline(trial->engine) : TIME_NEVER;
+	bool is_stalled = trial->stalled_until_ms > trial->now_ms;
+	int64_t deadline = trial->engine != NULL && !trial->is_dead ? engine_deadline(trial->engine) : TIME_NEVER;
+	int64_t wake = is_stalled ? trial->stalled_until_ms : deadline;
 	int64_t next = world < wake ? world : wake;
 
 	if (next > until_ms || next == TIME_NEVER || goes_round(trial, next))
@@ -261,6 +330,9 @@ bool trial_step(struct trial *trial, int64_t until_ms)
 	if (next > trial->now_ms)
 		trial->now_ms = next;
 	sim_advance(trial->sim, trial->now_ms);
+	if (trial->stalled_until_ms > trial->now_ms)
+		return true;
+	hear_all(trial, true);
 	if (trial->engine != NULL && !trial->is_dead && engine_deadline(trial->engine) <= trial->now_ms) {
 		struct event event = {.kind = EVENT_WAKE};
 		struct actions actions;

@@ -17,6 +17,11 @@ struct trial_guest {
 	bool was_doubled; /* by libvirt itself or by a host that booted a stale definition */
 };
 
+/* Moves under way on one host. */
+struct trial_count {
+	uint32_t out, in, out_storage, in_storage;
+};
+
 struct trial {
 	struct inventory *inventory; /* as it was at the start */
 	struct sim *sim;
@@ -33,6 +38,13 @@ struct trial {
 	uint64_t check_every;        /* events between two checks that look at every guest */
 	unsigned store_retries;      /* how often a failed commit is tried again before the process gives up */
 	uint64_t n_idle_steps;       /* events since virtual time went on */
+	int64_t wall_skew_ms;        /* what somebody has set the clock of the manager's machine wrong by */
+	int64_t early_ms;            /* by so much the manager's clock lags at the next event */
+	int64_t stalled_until_ms;    /* the manager stands still: what it is told waits */
+	struct trial_told *told, **last_told;
+	struct trial_count *counts;  /* of the last check: moves on each host */
+	uint32_t n_moving;
+	bool was_reloaded;           /* limits have changed meanwhile */
 	bool is_dead;                /* the process has exited: trial_kill and trial_restart come next */
 	bool is_failed;              /* an invariant broke; error says which */
 	struct error error;
@@ -56,6 +68,11 @@ void trial_limit_rate(struct trial *trial, const char *host, uint64_t rate_bytes
 void trial_note(struct trial *trial, const struct hv_note *note);
 /* CORDON and UNCORDON. */
 void trial_cordon(struct trial *trial, const char *host, bool cordon);
+
+/* Other options from now on, as when a configuration is read again. */
+void trial_reload(struct trial *trial, const struct engine_options *options);
+/* The manager's process gets no time for so long: SIGSTOP, a busy machine, a paused virtual machine. */
+void trial_stall(struct trial *trial, int64_t for_ms);
 
 /* Until nothing is left to do or virtual time is up. True when the engine is idle. */
 bool trial_run(struct trial *trial, int64_t for_ms);

@@ -93,10 +93,6 @@ static bool store_equals_engine(struct trial *trial)
 
 /* --- limits, as the hosts see them --- */
 
-struct counts {
-	uint32_t out, in, out_storage, in_storage;
-};
-
 /* Ours, and not merely waiting for a dead peer to be noticed. */
 static bool is_ours(const struct trial *trial, uint32_t guest, uint32_t *ret_source, uint32_t *ret_target)
 {
@@ -111,29 +107,50 @@ static bool copies_disks(const struct trial *trial, uint32_t guest)
 	return move != NULL && move->n_disks > 0;
 }
 
-static bool within(struct trial *trial, const char *host, const char *what, uint32_t n, uint32_t own, uint32_t general)
+/* Admitted, and no migration yet: these count too once limits may be lowered under them. */
+static void count_admitted(const struct trial *trial, struct trial_count *counts, uint32_t *total)
+{
+	size_t i;
+
+	for (i = 0; i < engine_n_moves(trial->engine); i++) {
+		const struct move_record *move = engine_move(trial->engine, i);
+		bool is_admitted = move->state == MOVE_PREFLIGHT || move->state == MOVE_PREPARING || move->state == MOVE_COPYING_DISKS ||
+			move->state == MOVE_COPYING_MEMORY;
+
+		if (!is_admitted || sim_guest_phase(trial->sim, inventory_guest(trial->inventory, move->guest, NULL)) != SIM_PHASE_NONE)
+			continue;
+		counts[inventory_host(trial->inventory, move->source)].out++;
+		counts[inventory_host(trial->inventory, move->target)].in++;
+		++*total;
+	}
+}
+
+/* When a limit was lowered what runs already may stay above it, but nothing may be added. */
+static bool within(struct trial *trial, const char *host, const char *what, uint32_t n, uint32_t before, uint32_t own, uint32_t general)
 {
 	uint32_t limit = own != 0 ? own : general;
 
-	if (limit == 0 || n <= limit)
+	if (limit == 0 || n <= limit || (trial->was_reloaded && n <= before))
 		return true;
 	return error_set(&trial->error, ERR_INTERNAL, "host %s: %u %s, of %u allowed", host, n, what, limit);
 }
 
-static bool host_limits_hold(struct trial *trial, const struct counts *counts)
+static bool host_limits_hold(struct trial *trial, const struct trial_count *counts)
 {
 	const struct engine_options *options = &trial->options;
 	size_t i;
 
 	for (i = 0; i < trial->inventory->n_hosts; i++) {
 		const struct host *host = &trial->inventory->hosts[i];
-		const struct counts *n = &counts[i];
+		const struct trial_count *n = &counts[i], *b = &trial->counts[i];
 
-		if (!within(trial, host->name, "outgoing", n->out, host->max_outgoing, options->max_outgoing) ||
-			!within(trial, host->name, "incoming", n->in, host->max_incoming, options->max_incoming) ||
-			!within(trial, host->name, "outgoing with disks", n->out_storage, host->max_outgoing_storage, options->max_outgoing_storage) ||
-			!within(trial, host->name, "incoming with disks", n->in_storage, host->max_incoming_storage, options->max_incoming_storage) ||
-			!within(trial, host->name, "moves at one libvirtd", n->in + n->out, 0, options->workers_per_host))
+		if (!within(trial, host->name, "outgoing", n->out, b->out, host->max_outgoing, options->max_outgoing) ||
+			!within(trial, host->name, "incoming", n->in, b->in, host->max_incoming, options->max_incoming) ||
+			!within(trial, host->name, "outgoing with disks", n->out_storage, b->out_storage, host->max_outgoing_storage,
+				options->max_outgoing_storage) ||
+			!within(trial, host->name, "incoming with disks", n->in_storage, b->in_storage, host->max_incoming_storage,
+				options->max_incoming_storage) ||
+			!within(trial, host->name, "moves at one libvirtd", n->in + n->out, b->in + b->out, 0, options->workers_per_host))
 			return false;
 	}
 	return true;
@@ -141,7 +158,7 @@ static bool host_limits_hold(struct trial *trial, const struct counts *counts)
 
 static bool limits_hold(struct trial *trial)
 {
-	struct counts *counts = xcalloc(trial->inventory->n_hosts, sizeof *counts);
+	struct trial_count *counts = xcalloc(trial->inventory->n_hosts, sizeof *counts);
 	uint32_t total = 0, guest, source, target;
 	bool holds;
 
@@ -151,13 +168,19 @@ static bool limits_hold(struct trial *trial)
 		total++;
 		counts[source].out++;
 		counts[target].in++;
-		if (copies_disks(trial, guest)) {
+		/* Which of those that are admitted copy disks shows only later: not to be counted while limits change. */
+		if (copies_disks(trial, guest) && !trial->was_reloaded) {
 			counts[source].out_storage++;
 			counts[target].in_storage++;
 		}
 	}
-	holds = within(trial, "(all)", "migrations", total, 0, trial->options.max_migrations) && host_limits_hold(trial, counts);
-	free(counts);
+	if (trial->was_reloaded)
+		count_admitted(trial, counts, &total);
+	holds = within(trial, "(all)", "migrations", total, trial->n_moving, 0, trial->options.max_migrations) &&
+		host_limits_hold(trial, counts);
+	free(trial->counts);
+	trial->counts = counts;
+	trial->n_moving = total;
 	return holds;
 }
 
