@@ -31,7 +31,7 @@ static const char host_script[] =
 	"  echo has validate\n"
 	"  timeout 10 virt-host-validate qemu 2>&1 | sed -n 's/^ *\\(.*FAIL.*\\)/failure \\1/p'\n"
 	"fi\n"
-	"if has nft && rules=$(nft list ruleset 2>/dev/null) || has iptables && rules=$(iptables -S 2>/dev/null); then\n"
+	"if { has nft && rules=$(nft list ruleset 2>/dev/null); } || { has iptables && rules=$(iptables -S 2>/dev/null); }; then\n"
 	"  echo has firewall\n"
 	"  echo \"$rules\" | tell rule\n"
 	"fi\n"
