@@ -160,7 +160,7 @@ void finish_tick(struct engine *engine, struct move *move)
 
 static bool is_guests_fault(enum error_code code)
 {
-	return code >= ERR_GUEST_NOT_RUNNING && code <= ERR_GUEST_DEVICE;
+	return code >= ERR_GUEST_NOT_RUNNING && code <= ERR_GUEST_DEVICE && code != ERR_GUEST_BUSY; /* a job of somebody else ends */
 }
 
 /* Credentials do not come right by waiting; those for another target may be. */

@@ -378,6 +378,11 @@ static void not_moved(struct engine *engine, struct move *move)
 
 static void moved(struct engine *engine, struct move *move, const char *text)
 {
+	/* It waited there for our resume, and its host may have gone before: then the source's disks are as new as any. */
+	if (move->record.handover_paused && move->reconcile.sides[SIDE_TARGET].where.presence == HV_SHUTOFF) {
+		leave_alone(engine, move, "was handed over, and is shut off on the target, where it may never have run");
+		return;
+	}
 	move->reconcile.must_settle = false;
 	move->pending[HV_MIGRATE] = 0;
 	if (move->record.state == MOVE_UNKNOWN)

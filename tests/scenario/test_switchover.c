@@ -56,7 +56,7 @@ static void two_answers_of_different_times_are_no_pair(void **state)
 	assert_untouched(bench);
 	target = absent(); /* it has died since */
 	say(bench, "h2", &target);
-	look(bench, &source, &target);
+	look_twice(bench, source, target);
 	assert_int_equal(n_asked(bench, HV_SUSPEND, "h1") + n_asked(bench, HV_DESTROY, "h1"), 0);
 	assert_int_equal(n_asked(bench, HV_REMOVE_VOLUMES, "h2"), 1);
 	end(bench);
@@ -79,6 +79,40 @@ static void what_an_unanswered_prepare_still_makes_is_taken_back(void **state)
 	turn(bench, &event);
 	look(bench, &source, &target);
 	assert_int_equal(n_asked(bench, HV_REMOVE_VOLUMES, "h2"), 1);
+	end(bench);
+}
+
+static void a_handed_over_guest_that_never_ran_keeps_its_source_disks(void **state)
+{
+	where_t ended = shut_off();
+	struct bench *bench = unknown(true);
+
+	(void)state;
+	look_twice(bench, paused(), by_user());
+	reply_ok(bench, HV_DESTROY, "h1");
+	bench->mark = bench->n_asked;
+	look(bench, &ended, &ended); /* the target's host has died and is up again */
+	assert_untouched(bench);
+	assert_failed(bench, ERR_GUEST_NOT_RUNNING);
+	end(bench);
+}
+
+static void a_job_of_somebody_else_is_waited_for(void **state)
+{
+	struct bench *bench = preparing(false);
+	struct hv_reply busy = {0};
+
+	(void)state;
+	bench->options.attempts_max = 3;
+	engine_free(bench->engine);
+	restore(bench);
+	look_twice(bench, running(), absent());
+	reply_ok(bench, HV_REMOVE_VOLUMES, "h2");
+	reply_ok(bench, HV_CLEAR_TAG, "h1");
+	assert_non_null(pending(bench, HV_PREFLIGHT, "h1"));
+	error_set(&busy.error, ERR_GUEST_BUSY, "a backup runs");
+	reply(bench, HV_PREFLIGHT, "h1", &busy);
+	assert_int_equal(record(bench)->state, MOVE_WAITING);
 	end(bench);
 }
 
@@ -262,6 +296,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_guest_that_its_owner_resumed_on_the_target_has_moved),
 	cmocka_unit_test(two_answers_of_different_times_are_no_pair),
 	cmocka_unit_test(what_an_unanswered_prepare_still_makes_is_taken_back),
+	cmocka_unit_test(a_handed_over_guest_that_never_ran_keeps_its_source_disks),
+	cmocka_unit_test(a_job_of_somebody_else_is_waited_for),
 	cmocka_unit_test(before_a_source_is_resumed_every_other_host_is_asked),
 	cmocka_unit_test(a_guest_that_somebody_carried_on_is_found_and_nothing_is_resumed),
 	cmocka_unit_test(a_stale_source_beside_a_third_host_is_reported_as_running_twice),

@@ -176,6 +176,17 @@ static void restore(struct trial *trial, const struct store_image *image)
 	free(requests);
 }
 
+/* A new life counts what it finds in doubt again: whatever that is may stay. */
+static void forget_counts(struct trial *trial)
+{
+	enum { ANY = 1 << 20 };
+	size_t i;
+
+	for (i = 0; i < trial->inventory->n_hosts; i++)
+		trial->counts[i] = (struct trial_count){.out = ANY, .in = ANY, .out_storage = ANY, .in_storage = ANY};
+	trial->n_moving = ANY;
+}
+
 void trial_restart(struct trial *trial)
 {
 	struct inventory *found = sim_inventory_seen(trial->sim);
@@ -186,6 +197,7 @@ void trial_restart(struct trial *trial)
 	trial->is_dead = trial->watch.is_dead = false;
 	trial->watch.crash_at = 0;
 	trial->n_restarts++;
+	forget_counts(trial);
 	trial->engine = engine_new(found, &trial->options);
 	inventory_free(found);
 	sim_set_listener(trial->sim, &listener);

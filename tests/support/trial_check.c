@@ -107,21 +107,38 @@ static bool copies_disks(const struct trial *trial, uint32_t guest)
 	return move != NULL && move->n_disks > 0;
 }
 
-/* Admitted, and no migration yet: these count too once limits may be lowered under them. */
+/* Once limits may be lowered under what runs, the engine's own view is counted: what it has admitted may stay, and no more may
+ * come. That the hosts see no more than the engine counts is checked where no limit changes. */
 static void count_admitted(const struct trial *trial, struct trial_count *counts, uint32_t *total)
 {
 	size_t i;
 
 	for (i = 0; i < engine_n_moves(trial->engine); i++) {
 		const struct move_record *move = engine_move(trial->engine, i);
-		bool is_admitted = move->state == MOVE_PREFLIGHT || move->state == MOVE_PREPARING || move->state == MOVE_COPYING_DISKS ||
-			move->state == MOVE_COPYING_MEMORY;
 
-		if (!is_admitted || sim_guest_phase(trial->sim, inventory_guest(trial->inventory, move->guest, NULL)) != SIM_PHASE_NONE)
+		if (move_state_is_end(move->state) || move->state == MOVE_PLANNED || move->state == MOVE_WAITING ||
+			move->state == MOVE_VERIFYING || move->state == MOVE_CLEANUP)
 			continue;
 		counts[inventory_host(trial->inventory, move->source)].out++;
 		counts[inventory_host(trial->inventory, move->target)].in++;
 		++*total;
+	}
+}
+
+static void count_seen(const struct trial *trial, struct trial_count *counts, uint32_t *total)
+{
+	uint32_t guest, source, target;
+
+	for (guest = 0; guest < trial->inventory->n_guests; guest++) {
+		if (!is_ours(trial, guest, &source, &target))
+			continue;
+		++*total;
+		counts[source].out++;
+		counts[target].in++;
+		if (copies_disks(trial, guest)) {
+			counts[source].out_storage++;
+			counts[target].in_storage++;
+		}
 	}
 }
 
@@ -159,23 +176,13 @@ static bool host_limits_hold(struct trial *trial, const struct trial_count *coun
 static bool limits_hold(struct trial *trial)
 {
 	struct trial_count *counts = xcalloc(trial->inventory->n_hosts, sizeof *counts);
-	uint32_t total = 0, guest, source, target;
+	uint32_t total = 0;
 	bool holds;
 
-	for (guest = 0; guest < trial->inventory->n_guests; guest++) {
-		if (!is_ours(trial, guest, &source, &target))
-			continue;
-		total++;
-		counts[source].out++;
-		counts[target].in++;
-		/* Which of those that are admitted copy disks shows only later: not to be counted while limits change. */
-		if (copies_disks(trial, guest) && !trial->was_reloaded) {
-			counts[source].out_storage++;
-			counts[target].in_storage++;
-		}
-	}
 	if (trial->was_reloaded)
 		count_admitted(trial, counts, &total);
+	else
+		count_seen(trial, counts, &total);
 	holds = within(trial, "(all)", "migrations", total, trial->n_moving, 0, trial->options.max_migrations) &&
 		host_limits_hold(trial, counts);
 	free(trial->counts);
