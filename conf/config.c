@@ -143,6 +143,7 @@ static void apply_host(const struct config_host *from, struct host *host)
 		host->max_outgoing = from->max_outgoing;
 	if (from->max_incoming_storage != 0)
 		host->max_incoming_storage = from->max_incoming_storage;
+	host->shows_paths = from->shell != NULL;
 	if (from->max_outgoing_storage != 0)
 		host->max_outgoing_storage = from->max_outgoing_storage;
 }

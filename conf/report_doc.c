@@ -47,6 +47,8 @@ static void write_move(struct json_writer *writer, const struct batch_record *ba
 	json_put_u64(writer, "rate_bytes_per_second", move->planned_rate_bytes_per_s);
 	json_put_milli(writer, "downtime_seconds", move->planned_downtime_ms);
 	json_put_text(writer, "network", move->network);
+	json_put_text(writer, "source_address", move->path_source);
+	json_put_text(writer, "target_address", move->path_target);
 	json_put_text(writer, "reason", move->reason);
 	put_span(writer, "actual_start_seconds", start_of(batch, move));
 	put_span(writer, "actual_duration_seconds", duration_of(move, now_wall_ms));
@@ -54,6 +56,7 @@ static void write_move(struct json_writer *writer, const struct batch_record *ba
 	put_span(writer, "measured_downtime_seconds", move->measured_downtime_ms);
 	json_put_u64(writer, "attempts", move->attempts);
 	json_put_u64(writer, "rounds", move->rounds);
+	json_put_error(writer, "warning", &move->warning);
 	json_put_error(writer, "error", &move->error);
 	json_close(writer, '}');
 }

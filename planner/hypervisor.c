@@ -12,7 +12,7 @@ static const char *const kind_names[HV_KIND_COUNT] = {
 	[HV_ABORT] = "abort", [HV_WHERE] = "where", [HV_FINISH_TARGET] = "finish-target",
 	[HV_FINISH_SOURCE] = "finish-source", [HV_REMOVE_VOLUMES] = "remove-volumes",
 	[HV_CLEAR_TAG] = "clear-tag", [HV_RESUME] = "resume", [HV_SUSPEND] = "suspend",
-	[HV_DESTROY] = "destroy", [HV_PROBE] = "probe",
+	[HV_DESTROY] = "destroy", [HV_PATH] = "path", [HV_PROBE] = "probe",
 	[HV_EXAMINE] = "examine", [HV_EXAMINE_PAIR] = "examine-pair",
 };
 static const char *const presence_names[] = {

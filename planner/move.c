@@ -125,6 +125,8 @@ void move_record_clear(struct move_record *record)
 	free(record->source);
 	free(record->target);
 	free(record->network);
+	free(record->path_source);
+	free(record->path_target);
 	free(record->reason);
 	hv_disks_free(record->disks, record->n_disks);
 	*record = (struct move_record){0};

@@ -107,6 +107,12 @@ static bool refuse_network(const struct inventory *inventory, uint32_t source, u
 bool planner_network(const struct inventory *inventory, uint32_t source, uint32_t target,
 	uint32_t *ret_network, uint32_t *ret_source_link, uint32_t *ret_target_link, struct error *err)
 {
+	return planner_network_but(inventory, source, target, NULL, ret_network, ret_source_link, ret_target_link, err);
+}
+
+bool planner_network_but(const struct inventory *inventory, uint32_t source, uint32_t target, const bool *excluded,
+	uint32_t *ret_network, uint32_t *ret_source_link, uint32_t *ret_target_link, struct error *err)
+{
 	const struct host *from = &inventory->hosts[source], *to = &inventory->hosts[target];
 	struct cidr network;
 	size_t i;
@@ -119,7 +125,7 @@ bool planner_network(const struct inventory *inventory, uint32_t source, uint32_
 	for (i = 0; i < inventory->n_networks; i++) {
 		uint32_t a, b;
 
-		if (!cidr_parse(inventory->networks[i].cidr, &network))
+		if ((excluded != NULL && excluded[i]) || !cidr_parse(inventory->networks[i].cidr, &network))
 			continue;
 		a = network_link_of(from, network);
 		b = network_link_of(to, network);

@@ -35,6 +35,7 @@ struct engine_options {
 	int64_t downtime_limit_ms;   /* default 300 */
 	int64_t downtime_max_ms;     /* up to here it is doubled for a guest that does not converge; 0 = never raised; default 0 */
 	uint64_t prestage_rate_bytes_per_s; /* default 1 MiB/s */
+	bool network_fallback;       /* the next network is used while the preferred one does not carry */
 	bool keep_source_disks;
 	bool auto_converge;
 	bool paused_handover;

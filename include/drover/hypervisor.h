@@ -14,6 +14,8 @@
 #ifndef DROVER_HYPERVISOR_H
 #define DROVER_HYPERVISOR_H
 
+#include <netinet/in.h>
+
 #include "drover/doctor.h"
 #include "drover/inventory.h"
 
@@ -33,6 +35,7 @@ enum hv_kind {
 	HV_RESUME,         /* host: run a paused guest; refused unless its tag is ours or it is paused by a migration */
 	HV_SUSPEND,
 	HV_DESTROY,        /* host: end this copy of the guest; the caller has proven that the other one runs */
+	HV_PATH,           /* source: from which of its addresses the most bytes have gone to the target address, as its connections show */
 	HV_PROBE,          /* host: inventory of the host and its guests, into reply.inventory */
 	HV_EXAMINE,        /* host: what a check-up asks beyond the inventory, into reply.facts */
 	HV_EXAMINE_PAIR,   /* source, target: can the source's libvirtd reach the target's, do the CPUs fit; into reply.pair_facts */
@@ -125,6 +128,11 @@ struct hv_stats {
 	int64_t downtime_ms;             /* expected, or measured once done */
 };
 
+struct hv_path {
+	char source_address[INET6_ADDRSTRLEN]; /* "" = no connection with the target address was seen */
+	uint64_t bytes;                        /* by that connection so far */
+};
+
 struct hv_preflight {
 	struct hv_disk *disks;  /* that must be copied, with exact sizes and names on the target */
 	size_t n_disks;
@@ -143,6 +151,7 @@ struct hv_reply {
 	struct hv_where where;
 	struct hv_stats stats;          /* STATS; MIGRATE: of the finished job, as far as known */
 	struct hv_preflight preflight;
+	struct hv_path path;
 	struct hv_disk *disks;          /* PREPARE: with target_path and was_created, also when it failed half-way */
 	size_t n_disks;
 	struct inventory *inventory;    /* PROBE */

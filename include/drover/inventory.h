@@ -51,6 +51,7 @@ struct host {
 	size_t n_networks;
 	struct pool *pools;
 	size_t n_pools;
+	bool shows_paths;  /* it can tell by which of its addresses a move goes */
 	struct error down; /* why reachable is false; code NONE otherwise */
 };
 

@@ -108,6 +108,9 @@ struct move_record {
 	bool was_paused;
 	bool cancel_requested;
 	bool handover_paused; /* G1: the target waits for our resume; journaled before the migration */
+	char *path_source;  /* address that the bytes left from, as seen there; NULL = nobody has looked */
+	char *path_target;  /* address that they were sent to; NULL = libvirt chose */
+	struct error warning; /* it moves or has moved, but not as it should: another network, a wrong path */
 	struct error error; /* of the last failure, or the reason it waits */
 	struct hv_disk *disks; /* that are copied; kept in the volume table */
 	size_t n_disks;

@@ -213,6 +213,9 @@ bool planner_guest_can_move(const struct inventory *inventory, uint32_t guest, s
 bool planner_network(const struct inventory *inventory, uint32_t source, uint32_t target,
 	uint32_t *ret_network, uint32_t *ret_source_link, uint32_t *ret_target_link, struct error *err);
 /* Usable rate of a host's link: configured or nominal, less the reserve; 0 = unknown. */
+/* The same without some networks; excluded: one for each network of the inventory, NULL = none. */
+bool planner_network_but(const struct inventory *inventory, uint32_t source, uint32_t target, const bool *excluded,
+	uint32_t *ret_network, uint32_t *ret_source_link, uint32_t *ret_target_link, struct error *err);
 /* The address of a host's link, without prefix: a new string, NULL when it has none. */
 char *planner_address(const struct inventory *inventory, uint32_t host, uint32_t link);
 uint64_t planner_link_rate(const struct inventory *inventory, uint32_t host, uint32_t network, uint32_t link);

@@ -207,6 +207,7 @@ static void work(struct sim *sim, struct sim_op *op)
 	case HV_RESUME: sim_do_resume(sim, op); break;
 	case HV_SUSPEND: sim_do_suspend(sim, op); break;
 	case HV_DESTROY: sim_do_destroy(sim, op); break;
+	case HV_PATH: error_set(&op->reply.error, ERR_UNSUPPORTED, "a simulated host shows no connections"); break;
 	case HV_PROBE: op->reply.inventory = sim_probe(sim, op->host); break;
 	case HV_EXAMINE:
 	case HV_EXAMINE_PAIR:

@@ -27,6 +27,7 @@ enum {
 struct known_move {
 	json_int_t id;
 	char state[STATE_BYTES];
+	char warning[STATE_BYTES]; /* code of the one that was printed */
 };
 
 /* A link whose capacity has been told. */
@@ -336,6 +337,17 @@ static void print_links(struct progress *progress, const json_t *document, int64
 	}
 }
 
+/* Once for each warning: it may come in the midst of a state. */
+static void print_warning(struct known_move *last, const json_t *move, int64_t elapsed_ms)
+{
+	const json_t *warning = json_object_get(move, "warning");
+	const char *code = json_is_object(warning) ? doc_text(warning, "code") : "";
+
+	if (code[0] != '\0' && strcmp(last->warning, code) != 0)
+		fprintf(stderr, "[%7.1f s] WARNING %s: %s\n", (double)elapsed_ms / 1000.0, code, doc_text(warning, "message"));
+	snprintf(last->warning, sizeof last->warning, "%s", code);
+}
+
 static void print_changes(struct progress *progress, const json_t *document, int64_t elapsed_ms)
 {
 	bool is_due = now_s() >= progress->next_batch_s;
@@ -348,6 +360,7 @@ static void print_changes(struct progress *progress, const json_t *document, int
 			struct known_move *last = known(progress, json_integer_value(json_object_get(move, "id")));
 			const char *state = doc_text(move, "state");
 
+			print_warning(last, move, elapsed_ms);
 			if (strcmp(last->state, state) == 0)
 				continue;
 			/* That everything waits at the beginning is no news. */

@@ -137,7 +137,7 @@ static void report_row(struct table *table, const struct batch_record *batch, co
 	table_cell(table, "%s", human_duration(move->planned_downtime_ms).text);
 	table_cell(table, "%u", move->attempts);
 	table_cell(table, "%u", move->rounds);
-	table_cell(table, "%s", move->state != MOVE_DONE && move->error.code != ERR_NONE ? move->error.message : "");
+	table_cell(table, "%s", move->state != MOVE_DONE && move->error.code != ERR_NONE ? move->error.message : move->warning.message);
 }
 
 /* Each measured figure is followed by the planned one. */
@@ -187,6 +187,10 @@ void show_report(const struct args *args, const struct batch_record *batch, cons
 		bytes += moves[i]->bytes_transferred;
 	}
 	report_table(args, batch, moves, n_moves, now_wall_ms);
+	fflush(stdout);
+	for (i = 0; i < n_moves; i++)
+		if (moves[i]->warning.code != ERR_NONE)
+			say_warning("%s", moves[i]->warning.message);
 	printf("%sBatch %llu (%s): %s. %zu of %zu guests moved, %s, in %s.\nPlanned: %s; no plan can be faster than %s.\n",
 		n_moves > 0 ? "\n" : "", (unsigned long long)batch->id, batch->title, batch_state_name(batch->state), done, n_moves,
 		human_bytes(bytes).text, human_duration(end - batch->created_wall_ms).text,

@@ -71,6 +71,7 @@ static void on_sim_reply(void *self, struct hv_reply *reply)
 	case HV_CLEAR_TAG:
 	case HV_RESUME:
 	case HV_SUSPEND:
+	case HV_PATH:
 	case HV_PROBE:
 	case HV_EXAMINE:
 	case HV_EXAMINE_PAIR:
@@ -184,6 +185,7 @@ static bool open_libvirt(struct world *world, const struct config *config, struc
 			.uri = config->hosts[i].uri,
 			.peer_uri = config->hosts[i].peer_uri,
 			.insecure = config->hosts[i].insecure,
+			.shell = config->hosts[i].shell,
 		};
 	world->loop = loop_new(1, err);
 	if (world->loop != NULL) {

@@ -58,6 +58,7 @@ void engine_free(struct engine *engine)
 	free(engine->links);
 	free(engine->rate_limits);
 	free(engine->paths);
+	free(engine->down_paths);
 	free(engine->ops);
 	free(engine->extras);
 	free(engine->requests);

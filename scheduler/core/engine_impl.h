@@ -85,12 +85,13 @@ struct move {
 
 	/* On the wire */
 	uint32_t network;
-	char address[64];           /* of the target, without prefix */
 	uint32_t links[LINKS_OF_MOVE];
 	uint64_t sequence;          /* order of admission: the strict priority */
 	struct hv_stats stats;
 	int64_t stats_ms;           /* when stats were taken; 0 = none */
 	int64_t next_stats_ms;
+	int64_t next_path_ms;       /* when to look at its connections; TIME_NEVER = seen, or given up */
+	uint32_t path_looks;        /* without an answer */
 	int64_t sample_ms;          /* rate measurement */
 	uint64_t sample_bytes;
 	uint64_t rate_bytes_per_s;  /* measured, smoothed */
@@ -170,6 +171,12 @@ struct link_flow {
 	uint32_t elsewhere;  /* heads that another link holds back: it is full, and shared with others */
 };
 
+/* A network that did not carry between two hosts when it was last tried. */
+struct down_path {
+	uint32_t source, target, network;
+	int64_t until_ms; /* then it is tried again */
+};
+
 struct host_load {
 	uint32_t outgoing, incoming, outgoing_storage, incoming_storage;
 	int64_t down_since_ms; /* TIME_NEVER = up */
@@ -211,6 +218,8 @@ struct engine {
 
 	struct path_rate *paths;
 	size_t n_paths;
+	struct down_path *down_paths;
+	size_t n_down_paths;
 
 	struct store_op *ops;    /* of this step, as handed out */
 	size_t n_ops;
@@ -302,6 +311,15 @@ int64_t run_deadline(const struct engine *engine, const struct move *move);
 void run_abort(struct engine *engine, struct move *move);
 /* A move that was found under way, ours, without us: follow it. */
 void run_adopt(struct engine *engine, struct move *move, bool is_switching);
+
+/* path.c: by which network a move goes, and whether it does */
+bool path_choose(const struct engine *engine, const struct move *move, uint32_t *ret_network, uint32_t *ret_source_link,
+	uint32_t *ret_target_link);
+void path_begin(struct engine *engine, struct move *move); /* of an attempt */
+/* An attempt was refused because the network does not carry; true when another one may be used. */
+bool path_falls_back(struct engine *engine, struct move *move, const struct error *why);
+void path_watch(struct engine *engine, struct move *move);
+void path_reply(struct engine *engine, struct move *move, const struct hv_reply *reply);
 
 /* converge.c: guests that write faster than is copied */
 void converge_begin(struct engine *engine, struct move *move);

@@ -227,6 +227,9 @@ void finish_attempt(struct engine *engine, struct move *move)
 			back_to_waiting(engine, move, 0);
 		else
 			move_end(engine, move, MOVE_FAILED, &why);
+	} else if (path_falls_back(engine, move, &why)) {
+		move->record.attempts--;
+		back_to_waiting(engine, move, 0);
 	} else if (attempts >= engine->options.attempts_max) {
 		move_end(engine, move, MOVE_FAILED, &why);
 	} else {

@@ -12,10 +12,12 @@
  * so that a link which gets faster again shows it.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arith.h"
 #include "engine_impl.h"
+#include "network.h"
 #include "xalloc.h"
 
 enum {
@@ -32,22 +34,10 @@ static uint32_t links_of_host(const struct host *host)
 	return host->n_links > 0 ? (uint32_t)host->n_links : 1;
 }
 
-/* A link belongs to the first network that picks it; planner_network knows how. */
-static uint32_t network_of(const struct inventory *inventory, uint32_t host, uint32_t at)
-{
-	uint32_t network, own, peer;
-	size_t i;
-
-	for (i = 0; i < inventory->n_networks; i++)
-		if (planner_network(inventory, host, host, &network, &own, &peer, NULL) && own == at)
-			return network;
-	return INDEX_NONE;
-}
-
 static void init_host_link(const struct inventory *inventory, uint32_t host, uint32_t at, struct link *link)
 {
 	link->host = host;
-	link->network = network_of(inventory, host, at);
+	link->network = network_of_link(inventory, host, at);
 	link->low_since_ms = TIME_NEVER;
 	link->reserve_percent = link->network != INDEX_NONE ? inventory->networks[link->network].reserve_percent : 0;
 	if (at < inventory->hosts[host].n_links)
@@ -102,9 +92,13 @@ void links_of_move(struct engine *engine, struct move *move)
 	move->network = INDEX_NONE;
 	if (move->source == INDEX_NONE || move->target == INDEX_NONE)
 		return;
-	if (planner_network(inventory, move->source, move->target, &move->network, &source_link, &target_link, NULL) &&
-		move->network != INDEX_NONE && move->record.network == NULL)
+	if (path_choose(engine, move, &move->network, &source_link, &target_link) && move->network != INDEX_NONE &&
+		(move->record.network == NULL || strcmp(move->record.network, inventory->networks[move->network].name) != 0)) {
+		if (move->record.network != NULL)
+			move_touch(engine, move);
+		free(move->record.network);
 		move->record.network = xstrdup(inventory->networks[move->network].name);
+	}
 	move->links[0] = engine->loads[move->source].first_link + 2 * (source_link == INDEX_NONE ? 0 : source_link);
 	move->links[1] = engine->loads[move->target].first_link + 2 * (target_link == INDEX_NONE ? 0 : target_link) + 1;
 	for (i = 0; i < inventory->n_shared_links && n < LINKS_OF_MOVE; i++)

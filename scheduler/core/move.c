@@ -213,6 +213,8 @@ void move_activate(struct engine *engine, struct move *move)
 	move->cleanup_tries = move->fix_tries = 0;
 	move->cleanup_ms = TIME_NEVER;
 	move->next_stats_ms = TIME_NEVER;
+	move->next_path_ms = 0;
+	move->path_looks = 0;
 	error_clear(&move->failure);
 	admission_count(engine, move, 1);
 }

@@ -19,6 +19,8 @@ static struct move_record copy_record(const struct move_record *from)
 	copy.source = xstrdup(from->source);
 	copy.target = xstrdup(from->target);
 	copy.network = xstrdup(from->network);
+	copy.path_source = xstrdup(from->path_source);
+	copy.path_target = xstrdup(from->path_target);
 	copy.reason = xstrdup(from->reason);
 	copy.disks = hv_disks_copy(from->disks, from->n_disks);
 	return copy;

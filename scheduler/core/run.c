@@ -63,8 +63,6 @@ static void collect_maps(struct engine *engine, struct move *move)
 
 static void fill(struct engine *engine, struct move *move, struct hv_request *request)
 {
-	const struct host *target = &engine->inventory->hosts[move->target];
-
 	request->disks = move->record.disks;
 	request->n_disks = move->record.n_disks;
 	request->pools = move->pools;
@@ -77,12 +75,7 @@ static void fill(struct engine *engine, struct move *move, struct hv_request *re
 	request->auto_converge = engine->options.auto_converge;
 	request->paused_handover = move->record.handover_paused;
 	request->check_address = move->network == INDEX_NONE || engine->inventory->networks[move->network].is_checked;
-	if (move->links[1] != INDEX_NONE && target->n_links > 0) {
-		const char *address = target->links[(move->links[1] - engine->loads[move->target].first_link) / 2].address;
-
-		snprintf(move->address, sizeof move->address, "%.*s", (int)strcspn(address, "/"), address);
-		request->target_address = move->address;
-	}
+	request->target_address = move->record.path_target;
 }
 
 void run_begin(struct engine *engine, struct move *move)
@@ -100,6 +93,7 @@ void run_begin(struct engine *engine, struct move *move)
 		move->record.started_wall_ms = engine->wall_ms;
 	error_clear(&move->record.error);
 	move_set_state(engine, move, MOVE_PREFLIGHT, "attempt %u", move->record.attempts);
+	path_begin(engine, move);
 	fill(engine, move, move_request(engine, move, HV_PREFLIGHT, SIDE_SOURCE));
 }
 
@@ -341,6 +335,7 @@ static void stats_done(struct engine *engine, struct move *move, const struct hv
 	take_stats(engine, move, &reply->stats);
 	follow_phase(engine, move, reply->stats.phase);
 	converge_watch(engine, move, &reply->stats);
+	path_watch(engine, move);
 	move->is_ending = is_ending(move, &reply->stats);
 	if (move->is_ending != was_ending)
 		engine->must_grant = true;
@@ -366,6 +361,9 @@ void run_reply(struct engine *engine, struct move *move, struct hv_reply *reply,
 		break;
 	case HV_STATS:
 		stats_done(engine, move, reply);
+		break;
+	case HV_PATH:
+		path_reply(engine, move, reply);
 		break;
 	case HV_SET_RATE:
 		if (reply->error.code != ERR_NONE)

@@ -26,6 +26,8 @@ void store_image_copy_move(struct move_record *ret, const struct move_record *re
 	ret->source = copy_text(record->source);
 	ret->target = copy_text(record->target);
 	ret->network = copy_text(record->network);
+	ret->path_source = copy_text(record->path_source);
+	ret->path_target = copy_text(record->path_target);
 	ret->reason = copy_text(record->reason);
 	ret->disks = record->n_disks > 0 ? hv_disks_copy(record->disks, record->n_disks) : NULL;
 }

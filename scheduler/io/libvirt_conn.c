@@ -461,6 +461,7 @@ void lv_host_clear(struct lv_host *host)
 	free(host->name);
 	free(host->uri);
 	free(host->peer_uri);
+	free(host->shell);
 	for (size_t i = 0; host->proofs && i < host->lv->n_hosts; i++)
 		free(host->proofs[i].address);
 	free(host->proofs);

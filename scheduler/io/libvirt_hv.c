@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "libvirt_internal.h"
+#include "path_command.h"
 
 int64_t lv_now_ms(void)
 {
@@ -159,6 +160,7 @@ static enum lv_lane lane_of(enum hv_kind kind)
 	case HV_FINISH_SOURCE:
 	case HV_REMOVE_VOLUMES:
 	case HV_CLEAR_TAG:
+	case HV_PATH:
 	case HV_PROBE:
 	case HV_EXAMINE:
 	case HV_EXAMINE_PAIR:
@@ -170,7 +172,7 @@ static enum lv_lane lane_of(enum hv_kind kind)
 
 static bool has_effects(enum hv_kind kind)
 {
-	return kind != HV_PREFLIGHT && kind != HV_STATS && kind != HV_WHERE && kind != HV_PROBE &&
+	return kind != HV_PREFLIGHT && kind != HV_STATS && kind != HV_WHERE && kind != HV_PATH && kind != HV_PROBE &&
 		kind != HV_EXAMINE && kind != HV_EXAMINE_PAIR;
 }
 
@@ -237,6 +239,8 @@ static bool execute(struct lv_host *host, virConnectPtr conn, const struct hv_re
 		return lv_suspend(conn, request, err);
 	case HV_DESTROY:
 		return lv_destroy(conn, request, err);
+	case HV_PATH:
+		return path_command_run(host->name, host->shell, request->target_address, &reply->path, err);
 	case HV_PROBE:
 		return lv_probe(conn, request, reply, err);
 	case HV_EXAMINE:
@@ -348,6 +352,7 @@ static void add_host(struct lv *lv, const struct libvirt_host *given)
 	host->name = xstrdup(given->name);
 	host->uri = lv_uri_own(given->uri, given->insecure);
 	host->peer_uri = lv_uri_peer(given->peer_uri ? given->peer_uri : given->uri, given->insecure);
+	host->shell = given->shell ? xstrdup(given->shell) : NULL;
 	host->transport = lv_transport_of(host->uri, given->insecure);
 	host->peer_transport = lv_transport_of(host->peer_uri, given->insecure);
 	for (int lane = 0; lane < LV_LANES; lane++)

@@ -28,6 +28,7 @@ struct libvirt_host {
 	const char *uri;
 	const char *peer_uri;
 	bool insecure;
+	const char *shell; /* words before ss that run it on the host; NULL = none */
 };
 
 struct libvirt_options {

@@ -84,6 +84,7 @@ struct lv_proof {
 
 struct lv_host {
 	struct lv *lv;
+	char *shell;
 	char *name, *uri, *peer_uri; /* as they are opened: what demands authentication is in them */
 	enum lv_transport transport, peer_transport;
 	struct lv_proof *proofs; /* one for each host of lv, as a target */

@@ -83,13 +83,15 @@ static void count_move(struct counts *counts, const struct move_record *move)
 
 static json_t *move_object(const struct move_record *move)
 {
-	return json_pack("{s:I, s:o, s:s, s:o, s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:I, s:o, s:I, s:o, s:o}", "id", (json_int_t)move->id,
+	return json_pack("{s:I, s:o, s:s, s:o, s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:o, s:o, s:o}", "id", (json_int_t)move->id,
 		"guest", text_of(move->guest), "uuid", move->uuid, "source", text_or_null(move->source), "target",
 		text_or_null(move->target), "kind", move_kind_name(move->kind), "state", move_state_name(move->state), "attempts",
-		(int)move->attempts, "network", text_or_null(move->network), "started", status_time(move->started_wall_ms),
+		(int)move->attempts, "network", text_or_null(move->network),
+		"source_address", text_or_null(move->path_source), "target_address", text_or_null(move->path_target), "started", status_time(move->started_wall_ms),
 		"ended", status_time(move->ended_wall_ms), "planned_bytes", (json_int_t)move->planned_bytes,
 		"planned_duration_seconds", seconds(move->planned_duration_ms), "bytes_transferred",
-		(json_int_t)move->bytes_transferred, "measured_downtime_seconds", seconds(move->measured_downtime_ms), "error", error_object(&move->error));
+		(json_int_t)move->bytes_transferred, "measured_downtime_seconds", seconds(move->measured_downtime_ms), "warning",
+		error_object(&move->warning), "error", error_object(&move->error));
 }
 
 static void add_live(json_t *object, const struct engine *engine, size_t at)

@@ -53,6 +53,11 @@
 	X(was_paused, boolean, was_paused) \
 	X(cancel_requested, boolean, cancel_requested) \
 	X(handover_paused, boolean, handover_paused) \
+	X(path_source, text, path_source) \
+	X(path_target, text, path_target) \
+	X(warning_code, error_code, warning.code) \
+	X(warning_message, array, warning.message) \
+	X(warning_hint, array, warning.hint) \
 	X(error_code, error_code, error.code) \
 	X(error_message, array, error.message) \
 	X(error_hint, array, error.hint)

@@ -135,8 +135,15 @@ static const char first_schema[] =
 	"    (SELECT coalesce(sum(m.bytes_transferred), 0) FROM move m WHERE m.batch = b.id) AS bytes_transferred"
 	"  FROM batch b;";
 
+static const char paths_and_warnings[] =
+	"ALTER TABLE move ADD COLUMN path_source TEXT;"
+	"ALTER TABLE move ADD COLUMN path_target TEXT;"
+	"ALTER TABLE move ADD COLUMN warning_code TEXT NOT NULL DEFAULT 'none' CHECK (warning_code <> '');"
+	"ALTER TABLE move ADD COLUMN warning_message TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE move ADD COLUMN warning_hint TEXT NOT NULL DEFAULT '';";
+
 /* migrations[n] takes a file from version n to n + 1. */
-static const char *const migrations[] = {first_schema};
+static const char *const migrations[] = {first_schema, paths_and_warnings};
 
 enum { SCHEMA_VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 

@@ -221,8 +221,12 @@ static struct move_record full_move(void)
 		.autostart = true,
 		.was_paused = true,
 		.handover_paused = true,
+		.path_source = (char *)"10.8.0.1",
+		.path_target = (char *)"10.8.0.2",
 	};
 
+	error_set(&move.warning, ERR_WRONG_PATH, "from %s", "10.9.0.1");
+	error_hint(&move.warning, "ip route get");
 	error_set(&move.error, ERR_WAIT_BANDWIDTH_SOURCE, "link of %s: 12 of 12 MB/s", "h1");
 	error_hint(&move.error, "it's %d%%", 100);
 	return move;
@@ -255,6 +259,11 @@ static void every_member_of_a_move_comes_back(void **state)
 	assert_true(out->bytes_transferred == in.bytes_transferred && out->measured_downtime_ms == -1 && out->rounds == 17);
 	assert_true(out->autostart && !out->persistent && out->was_paused);
 	assert_true(!out->cancel_requested && out->handover_paused);
+	assert_string_equal(out->path_source, "10.8.0.1");
+	assert_string_equal(out->path_target, "10.8.0.2");
+	assert_int_equal(out->warning.code, ERR_WRONG_PATH);
+	assert_string_equal(out->warning.message, "from 10.9.0.1");
+	assert_string_equal(out->warning.hint, "ip route get");
 	assert_int_equal(out->error.code, ERR_WAIT_BANDWIDTH_SOURCE);
 	assert_string_equal(out->error.message, in.error.message);
 	assert_string_equal(out->error.hint, in.error.hint);

@@ -263,7 +263,32 @@ static void a_file_from_the_future_is_refused_with_both_numbers(void **state)
 	make_store();
 	shell(path, "PRAGMA user_version = 4711");
 	expect_open_refused(ERR_STATE_VERSION, "4711");
-	expect_open_refused(ERR_STATE_VERSION, "up to 1");
+	expect_open_refused(ERR_STATE_VERSION, "up to 2");
+}
+
+/* As the first version wrote it, with a move in it. */
+static void a_file_of_the_first_version_is_brought_up_to_date(void **state)
+{
+	struct store_image *image;
+	struct error err = {0};
+	struct store *store;
+
+	(void)state;
+	make_store();
+	shell(path, "ALTER TABLE move DROP COLUMN path_source; ALTER TABLE move DROP COLUMN path_target;"
+		"ALTER TABLE move DROP COLUMN warning_code; ALTER TABLE move DROP COLUMN warning_message;"
+		"ALTER TABLE move DROP COLUMN warning_hint; PRAGMA user_version = 1;"
+		"INSERT INTO batch VALUES (1, 'drain', 'done', 't', NULL, NULL, NULL, 1, 2, 3, 4, NULL);"
+		"INSERT INTO move VALUES (1, 1, 0, 'web', '', 'h1', 'h2', 'shared', 'done', 1, 1, NULL, NULL, 0, 0, 0, 0, 0, 1, 2, 0, 5, 0,"
+		" 0, 1, 0, 0, 0, 'none', '', '');");
+	store = open_store();
+	assert_done(store->load(store, &image, &err), err);
+	assert_int_equal(image->n_moves, 1);
+	assert_string_equal(image->moves[0].guest, "web");
+	assert_int_equal(image->moves[0].warning.code, ERR_NONE);
+	assert_null(image->moves[0].path_source);
+	store_image_free(image);
+	store->close(store);
 }
 
 static void a_database_of_another_program_is_refused_and_left_alone(void **state)
@@ -685,6 +710,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(the_lock_of_a_killed_process_is_free),
 	TEST(every_commit_that_returned_survives_a_kill),
 	TEST(a_file_from_the_future_is_refused_with_both_numbers),
+	TEST(a_file_of_the_first_version_is_brought_up_to_date),
 	TEST(a_database_of_another_program_is_refused_and_left_alone),
 	TEST(a_text_file_is_refused_and_left_alone),
 	TEST(an_empty_file_becomes_a_state_file),

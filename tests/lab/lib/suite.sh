@@ -44,6 +44,19 @@ configure() { # LINES of [scheduler]...: writes $work/conf; the links are told, 
     local line
     for line in "$@"; do sed -i "s|^\[scheduler\]|&\n$line|" "$work/conf"; done
 }
+with_shells() { # drover can look into the hosts
+    awk -v lab="$lab" '{ print } /^\[host / { sub("]", "", $2); print "shell = " lab " exec " $2 }' "$work/conf" >"$work/conf.new"
+    mv "$work/conf.new" "$work/conf"
+}
+# Both networks of the lab for moves, the migration network first, and hosts that show their connections.
+configure_networks() { # LINES as for configure
+    configure "$@"
+    sed -i "s|^address = 10.83.2.\(.*\)|address = 10.83.2.\1, 10.83.1.\1|" "$work/conf"
+    with_shells
+    printf '\n[network management]\ncidr = 10.83.1.0/24\norder = 2\nrate = 1 Gbit/s\n' >>"$work/conf"
+}
+last_move() { drover report "$(drover history -o json | jq '[.batches[].id] | max')" -o json | jq -c ".moves[0] | $1"; }
+
 drover() { "$lab" operator timeout 200 "$drover" -c "$work/conf" --state "$work/state.db" "$@"; }
 # In the background, as it is: no shell or timeout in between that would take a signal for it.
 start_drover() {

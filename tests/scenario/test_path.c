@@ -1,0 +1,188 @@
+/* By which network a move goes, and what is said when it does not go as it should. */
+#include "reconcile_bench.h"
+
+static struct inventory *two_networks(bool shows_paths)
+{
+	struct inventory *inventory = two_hosts(true);
+	const char *const addresses[2][2] = {{"10.8.0.1/24", "10.9.0.1/24"}, {"10.8.0.2/24", "10.9.0.2/24"}};
+	size_t i, k;
+
+	for (i = 0; i < 2; i++) {
+		struct migration_network *network = inventory_add_network(inventory, i == 0 ? "fast" : "spare");
+
+		network->cidr = xstrdup(i == 0 ? "10.8.0.0/24" : "10.9.0.0/24");
+		network->order = (int32_t)i;
+		inventory->hosts[i].shows_paths = shows_paths;
+		for (k = 0; k < 2; k++)
+			host_add_link(&inventory->hosts[i], addresses[i][k]);
+	}
+	return inventory;
+}
+
+/* A preflight is awaited. */
+static struct bench *begun(bool fallback)
+{
+	struct bench *bench = xcalloc(1, sizeof *bench);
+
+	engine_options_init(&bench->options);
+	bench->options.attempts_max = 1;
+	bench->options.network_fallback = fallback;
+	bench->hypervisor = (struct hypervisor){.self = bench, .submit = submit};
+	bench->store = store_memory_new(run_id);
+	bench->now_ms = 1000;
+	restore_with(bench, two_networks(true));
+	start_move(bench);
+	return bench;
+}
+
+static void network_is_down(struct bench *bench)
+{
+	struct hv_reply answer = {0};
+
+	error_set(&answer.error, ERR_NETWORK_DOWN, "host h1 gets no answer");
+	reply(bench, HV_PREFLIGHT, "h1", &answer);
+}
+
+static void the_preferred_network_comes_first(void **state)
+{
+	struct bench *bench = begun(true);
+
+	(void)state;
+	assert_string_equal(record(bench)->network, "fast");
+	assert_string_equal(record(bench)->path_target, "10.8.0.2");
+	assert_int_equal(record(bench)->warning.code, ERR_NONE);
+	end(bench);
+}
+
+static void the_next_network_is_used_when_that_is_allowed_and_said(void **state)
+{
+	struct bench *bench = begun(true);
+
+	(void)state;
+	network_is_down(bench);
+	assert_non_null(pending(bench, HV_PREFLIGHT, "h1"));
+	assert_string_equal(record(bench)->network, "spare");
+	assert_string_equal(record(bench)->path_target, "10.9.0.2");
+	assert_int_equal(record(bench)->warning.code, ERR_NETWORK_FALLBACK);
+	assert_int_equal(record(bench)->attempts, 1);
+	end(bench);
+}
+
+static void otherwise_the_move_fails_with_the_reason(void **state)
+{
+	struct bench *bench = begun(false);
+
+	(void)state;
+	network_is_down(bench);
+	assert_int_equal(record(bench)->state, MOVE_FAILED);
+	assert_int_equal(record(bench)->error.code, ERR_NETWORK_DOWN);
+	assert_string_equal(record(bench)->network, "fast");
+	end(bench);
+}
+
+static void when_no_network_carries_the_move_fails(void **state)
+{
+	struct bench *bench = begun(true);
+
+	(void)state;
+	network_is_down(bench);
+	network_is_down(bench);
+	assert_int_equal(record(bench)->state, MOVE_FAILED);
+	assert_int_equal(record(bench)->error.code, ERR_NETWORK_DOWN);
+	end(bench);
+}
+
+/* Some memory has been sent. */
+static void sample(struct bench *bench, uint64_t processed)
+{
+	struct hv_reply answer = {.stats = {.phase = HV_PHASE_MEMORY, .memory_total_bytes = 1 << 30, .memory_processed_bytes = processed,
+		.memory_remaining_bytes = (1 << 30) - processed}};
+
+	wake(bench, bench->now_ms + 1000);
+	if (pending(bench, HV_STATS, "h1") != NULL)
+		reply(bench, HV_STATS, "h1", &answer);
+}
+
+static struct bench *on_the_wire(bool shows_paths)
+{
+	struct bench *bench = copying_of(two_networks(shows_paths), false);
+
+	sample(bench, 1 << 20);
+	return bench;
+}
+
+static void shows(struct bench *bench, const char *source_address)
+{
+	struct hv_reply answer = {.path = {.bytes = 1 << 20}};
+
+	snprintf(answer.path.source_address, sizeof answer.path.source_address, "%s", source_address);
+	reply(bench, HV_PATH, "h1", &answer);
+}
+
+static void the_right_path_is_recorded_and_makes_no_noise(void **state)
+{
+	struct bench *bench = on_the_wire(true);
+
+	(void)state;
+	shows(bench, "10.8.0.1");
+	assert_string_equal(record(bench)->path_source, "10.8.0.1");
+	assert_int_equal(record(bench)->warning.code, ERR_NONE);
+	sample(bench, 2 << 20);
+	assert_int_equal(n_asked(bench, HV_PATH, "h1"), 1);
+	end(bench);
+}
+
+static void a_wrong_path_is_a_warning_with_address_and_network(void **state)
+{
+	struct bench *bench = on_the_wire(true);
+
+	(void)state;
+	shows(bench, "10.9.0.1");
+	assert_int_equal(record(bench)->warning.code, ERR_WRONG_PATH);
+	assert_non_null(strstr(record(bench)->warning.message, "10.9.0.1"));
+	assert_non_null(strstr(record(bench)->warning.message, "fast (10.8.0.0/24)"));
+	assert_true(record(bench)->state == MOVE_COPYING_MEMORY);
+	end(bench);
+}
+
+static void a_host_that_shows_nothing_is_said_to_be_unproven_and_left_alone(void **state)
+{
+	struct bench *bench = on_the_wire(true);
+	uint64_t sent = 2 << 20;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 30; i++) {
+		if (pending(bench, HV_PATH, "h1") != NULL)
+			shows(bench, "");
+		sample(bench, sent += 1 << 20);
+	}
+	assert_int_equal(record(bench)->warning.code, ERR_PATH_UNPROVEN);
+	assert_null(record(bench)->path_source);
+	assert_int_equal(n_asked(bench, HV_PATH, "h1"), 10);
+	end(bench);
+}
+
+static void a_host_that_cannot_show_its_connections_is_not_asked(void **state)
+{
+	struct bench *bench = on_the_wire(false);
+
+	(void)state;
+	assert_null(pending(bench, HV_PATH, "h1"));
+	assert_string_equal(record(bench)->path_target, "10.8.0.2");
+	assert_int_equal(record(bench)->warning.code, ERR_NONE);
+	end(bench);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(the_preferred_network_comes_first),
+	cmocka_unit_test(the_next_network_is_used_when_that_is_allowed_and_said),
+	cmocka_unit_test(otherwise_the_move_fails_with_the_reason),
+	cmocka_unit_test(when_no_network_carries_the_move_fails),
+	cmocka_unit_test(the_right_path_is_recorded_and_makes_no_noise),
+	cmocka_unit_test(a_wrong_path_is_a_warning_with_address_and_network),
+	cmocka_unit_test(a_host_that_shows_nothing_is_said_to_be_unproven_and_left_alone),
+	cmocka_unit_test(a_host_that_cannot_show_its_connections_is_not_asked),
+};
+
+TEST_MAIN(tests)
