@@ -363,10 +363,11 @@ lab_link() {
 # What the host says to the peer on the management network is lost from now on, and nobody is told: the peer still gets through,
 # because its bytes are acknowledged, but no answer comes back. Other hosts and the operator notice nothing.
 EMPTY_PACKET=76 # IP and TCP headers with time stamps and selective acknowledgements; the shortest message of libvirt makes 80
-lab_mute() { # HOST PEER
+lab_mute() { # HOST PEER [GUEST]: with a guest, at the moment at which PEER pauses it for its switchover
     host_known "${1:?HOST}"
     host_known "${2:?PEER}"
     command -v nft >/dev/null || die "no nft (package nftables)"
+    [ -z "${3:-}" ] || lab_virsh "$2" event --domain "$3" --event lifecycle --timeout 120 >/dev/null
     host_ns "$1" nft -f - <<NFT
 table ip lab-mute-$2 { chain out { type filter hook output priority 0; ip daddr $(host_address "$2") meta length > $EMPTY_PACKET drop; }; }
 NFT
