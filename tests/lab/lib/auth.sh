@@ -2,6 +2,7 @@
 # How hosts and operator prove who they are: not at all, by TLS certificates of a CA of the lab, or by Kerberos with a KDC of
 # the lab. Written as an administrator would set it up: see examples/authentication.
 
+CERTIFICATES=$HERE/../../examples/authentication/certificates.sh
 REALM=LAB.TEST
 KDC_ADDRESS=$MANAGEMENT.253
 
@@ -44,7 +45,7 @@ why_no_auth() { # AUTH
 auth_libvirtd_conf() {
     case $(setting auth) in
     tls)
-        printf 'listen_tls = 1\nlisten_tcp = 0\nauth_tls = "none"\ntls_allowed_dn_list = ["O=drover lab,CN=*"]\n'
+        printf 'listen_tls = 1\nlisten_tcp = 0\nauth_tls = "none"\ntls_allowed_dn_list = ["O=drover,CN=*"]\n'
         ;;
     kerberos)
         printf 'listen_tls = 0\nlisten_tcp = 1\nauth_tcp = "sasl"\nsasl_allowed_username_list = ["operator", "libvirt/h*"]\n'
@@ -58,8 +59,7 @@ auth_begin() {
     mkdir -p "$LAB_DIR/auth"
     case $(setting auth) in
     tls)
-        [ -e "$LAB_DIR/auth/cacert.pem" ] || make_ca
-        [ -e "$LAB_DIR/auth/operator/clientcert.pem" ] || make_operator_certificate
+        "$CERTIFICATES" "$LAB_DIR/auth" -o operator
         ;;
     kerberos)
         [ -e "$LAB_DIR/auth/kdc.conf" ] || make_realm
@@ -70,45 +70,12 @@ auth_begin() {
 }
 auth_host_files() { # HOST
     case $(setting auth) in
-    tls) [ -e "$LAB_STORE/$1/etc/pki/CA/cacert.pem" ] || make_host_certificates "$1" ;;
+    tls)
+        "$CERTIFICATES" "$LAB_DIR/auth" "$1"
+        cp -r "$LAB_DIR/auth/$1/etc/pki" "$LAB_STORE/$1/etc/"
+        ;;
     kerberos) [ -e "$LAB_STORE/$1/etc/libvirt/krb5.tab" ] || make_host_keytab "$1" ;;
     esac
-}
-
-# --- TLS ---
-
-make_ca() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj "/O=drover lab/CN=CA" \
-        -addext "basicConstraints=critical,CA:true" -addext "keyUsage=critical,keyCertSign" \
-        -keyout "$LAB_DIR/auth/cakey.pem" -out "$LAB_DIR/auth/cacert.pem" 2>/dev/null
-}
-make_certificate() { # NAME USES KEY CERTIFICATE: signed by the lab's CA
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/O=drover lab/CN=$1" \
-        -keyout "$3" -out "$4.request" 2>/dev/null
-    printf 'subjectAltName=DNS:%s\nkeyUsage=critical,digitalSignature,keyEncipherment\nextendedKeyUsage=%s\n' "$1" "$2" >"$4.extensions"
-    openssl x509 -req -in "$4.request" -CA "$LAB_DIR/auth/cacert.pem" -CAkey "$LAB_DIR/auth/cakey.pem" -CAcreateserial \
-        -days 30 -extfile "$4.extensions" -out "$4" 2>/dev/null
-    rm "$4.request" "$4.extensions"
-}
-make_operator_certificate() {
-    local folder=$LAB_DIR/auth/operator
-    mkdir -p "$folder"
-    cp "$LAB_DIR/auth/cacert.pem" "$folder/cacert.pem"
-    make_certificate operator clientAuth "$folder/clientkey.pem" "$folder/clientcert.pem"
-}
-# One certificate, server and client in one, for the control connection and for the stream of moves.
-make_host_certificates() { # HOST
-    local pki=$LAB_STORE/$1/etc/pki name
-    mkdir -p "$pki/CA" "$pki/libvirt/private" "$pki/libvirt-migrate"
-    cp "$LAB_DIR/auth/cacert.pem" "$pki/libvirt-migrate/ca-cert.pem"
-    make_certificate "$1" serverAuth,clientAuth "$pki/libvirt/private/serverkey.pem" "$pki/libvirt/servercert.pem"
-    cp "$pki/libvirt/private/serverkey.pem" "$pki/libvirt/private/clientkey.pem"
-    cp "$pki/libvirt/servercert.pem" "$pki/libvirt/clientcert.pem"
-    for name in server client; do
-        cp "$pki/libvirt/private/serverkey.pem" "$pki/libvirt-migrate/$name-key.pem"
-        cp "$pki/libvirt/servercert.pem" "$pki/libvirt-migrate/$name-cert.pem"
-    done
-    cp "$LAB_DIR/auth/cacert.pem" "$pki/CA/cacert.pem"
 }
 
 # --- Kerberos ---
