@@ -200,6 +200,39 @@ static json_t *check_object(const char *guest, const char *source, const char *t
 		(int)(error->code == ERR_NONE), "error", error_object(error), "warning", error_object(warning));
 }
 
+/* As a run would: the next network in the order, until one carries. The warning keeps what was wrong with the first. */
+static bool ask_by_next_network(struct site *site, const struct planned_move *move, struct hv_request *request,
+	struct hv_reply *reply, struct error *err)
+{
+	const struct inventory *inventory = site->inventory;
+	bool *excluded = xcalloc(inventory->n_networks + 1, sizeof *excluded);
+	uint32_t network, source_link, target_link;
+	struct error first = reply->error;
+	bool is_good = true;
+
+	while (is_good && reply->error.code == ERR_NETWORK_DOWN &&
+		planner_network_but(inventory, move->source, move->target, excluded, &network, &source_link, &target_link, NULL) &&
+		network != INDEX_NONE) {
+		char *address = planner_address(inventory, move->target, target_link);
+
+		excluded[network] = true;
+		if (address != NULL && strcmp(address, request->target_address) != 0) {
+			request->target_address = address;
+			request->check_address = inventory->networks[network].is_checked;
+			hv_reply_clear(reply);
+			*reply = (struct hv_reply){0};
+			is_good = loop_gather(world_loop(site->world), request, 1, PREFLIGHT_TIMEOUT_MS, reply, err);
+			if (is_good && reply->error.code == ERR_NONE)
+				error_set(&reply->preflight.warning, ERR_NETWORK_FALLBACK, "guest %s would go by network %s: %s", request->guest,
+					inventory->networks[network].name, first.message);
+			request->target_address = ""; /* it ends here */
+		}
+		free(address);
+	}
+	free(excluded);
+	return is_good;
+}
+
 /* The real hosts are asked about each planned move; replies stay empty (no error) where there are none to ask. */
 static bool ask_hosts(struct site *site, const struct want *want, const struct plan *plan, struct hv_reply *replies,
 	struct error *err)
@@ -240,6 +273,9 @@ static bool ask_hosts(struct site *site, const struct want *want, const struct p
 		requests[i].n_pools = 1;
 	}
 	is_good = loop_gather(world_loop(site->world), requests, plan->n_moves, PREFLIGHT_TIMEOUT_MS, replies, err);
+	for (i = 0; i < plan->n_moves && is_good && site->config->engine.network_fallback; i++)
+		if (replies[i].error.code == ERR_NETWORK_DOWN)
+			is_good = ask_by_next_network(site, &plan->moves[i], &requests[i], &replies[i], err);
 	for (i = 0; i < plan->n_moves; i++)
 		free(addresses[i]);
 	free(addresses);
