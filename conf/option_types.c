@@ -293,6 +293,23 @@ APPLY(apply_cidr)
 	return true;
 }
 
+/* "target:vda" may name the volume too: POOL/VOLUME, neither of which can hold a slash. */
+static bool take_volume(const char *from, char *to, struct name_map **maps, size_t *n)
+{
+	char *slash = strchr(to, '/');
+	char *key;
+
+	if (slash == NULL || strncmp(from, "target:", 7) != 0)
+		return true;
+	if (slash == to || slash[1] == '\0' || strchr(slash + 1, '/') != NULL)
+		return false;
+	*slash = '\0';
+	key = xprintf("volume:%s", from + 7);
+	name_map_add(maps, n, key, slash + 1);
+	free(key);
+	return true;
+}
+
 bool name_map_parse(const char *text, struct name_map **maps, size_t *n)
 {
 	const char *colon = strrchr(text, ':');
@@ -303,7 +320,7 @@ bool name_map_parse(const char *text, struct name_map **maps, size_t *n)
 		return false;
 	from = text_trimmed(text, (size_t)(colon - text));
 	to = text_trimmed(colon + 1, strlen(colon + 1));
-	ok = from[0] != '\0' && to[0] != '\0';
+	ok = from[0] != '\0' && to[0] != '\0' && take_volume(from, to, maps, n);
 	if (ok)
 		name_map_add(maps, n, from, to);
 	free(from);

@@ -52,6 +52,8 @@ const struct option option_table[] = {
 	SCHEDULER("handover", type_handover, "watchdog", 0, 0, engine.paused_handover,
 		"who guards the switchover against a guest that runs twice: watchdog, or strict at the price of a longer blackout"),
 	SCHEDULER("keep_source_disks", type_bool, "no", 0, 0, engine.keep_source_disks, "leave the copied disks on the source"),
+	SCHEDULER("keep_backing", type_bool, "no", 0, 0, engine.keep_backing,
+		"copy only the top layer of an image, onto its backing file, which the target has at the same path; no = copy all of it"),
 	SCHEDULER("auto_converge", type_bool, "no", 0, 0, engine.auto_converge, "let QEMU slow down a guest that writes faster than the link carries"),
 	SCHEDULER("credentials", type_credentials, "hosts", 0, 0, credentials,
 		"hosts: a host reaches the next with its own; caller: drover's own carry the moves, which end if drover is killed"),
@@ -106,7 +108,7 @@ const struct option option_table[] = {
 
 	{SECTION_MAP, "networks", &type_map, NULL, false, 0, 0, offsetof(struct config_map, nets), offsetof(struct config_map, n_nets),
 		"OLD:NEW, OLD:NEW for networks and bridges"},
-	LIST(SECTION_MAP, "pools", type_map, false, config_map, pools, "OLD:NEW for pools; target:vda:NEW for one disk"),
+	LIST(SECTION_MAP, "pools", type_map, false, config_map, pools, "OLD:NEW for pools; target:vda:NEW or target:vda:NEW/VOLUME for one disk"),
 
 	ENTRY(SECTION_BATCH, "reason", type_text, NULL, false, 0, 0, raw_batch, reason, "why, for history and reports"),
 	ENTRY(SECTION_BATCH, "list", type_path, NULL, false, 0, 0, raw_batch, list, "CSV file with its moves"),

@@ -158,10 +158,26 @@ static bool pools_exist(const struct fit_ask *ask, uint32_t target, struct refus
 		if (!ledger_disk_is_copied(ask->ledger, ask->guest, i, target))
 			continue;
 		pool = ledger_target_pool(ask->ledger, ask->guest, i, ask->request, ask->wanted);
+		if (pool == INDEX_NONE && planner_target_pool(&guest->disks[i], ask->wanted, ask->request) == NULL)
+			return refuse(ret, ERR_GUEST_DISK, 0, 0, guest->disks[i].path, i);
 		if (pool == INDEX_NONE || model_host_pool(ask->ledger->model, target, pool) == INDEX_NONE)
 			return refuse(ret, ERR_TARGET_POOL_MISSING, 0, 0,
 				planner_target_pool(&guest->disks[i], ask->wanted, ask->request), 0);
 	}
+	return true;
+}
+
+/* The image of a CD-ROM is not copied: it has to lie at the same path there, in a pool that knows what it holds. Where no such pool
+ * is known, the pre-flight and libvirt itself say more. */
+static bool media_exist(const struct fit_ask *ask, uint32_t target, struct refusal *ret)
+{
+	const struct guest *guest = &ask->inventory->guests[ask->guest];
+	uint32_t i;
+
+	for (i = 0; i < guest->n_disks; i++)
+		if (!guest->disks[i].may_be_missing && planner_media_missing(ask->inventory, &guest->disks[i],
+			ask->ledger->locations[ask->guest], target))
+			return refuse(ret, ERR_TARGET_MEDIA, 0, 0, guest->disks[i].volume, i);
 	return true;
 }
 
@@ -244,7 +260,7 @@ bool compat_fits(const struct fit_ask *ask, uint32_t target, struct refusal *ret
 	if (!model_path_links(ask->ledger->model, ask->ledger->locations[ask->guest], target, &path))
 		return refuse(ret_refusal, ERR_NO_MIGRATION_NETWORK, 0, 0, NULL, 0);
 	if (!cpu_matches(ask, target, ret_refusal) || !networks_exist(ask, target, ret_refusal) ||
-		!pools_exist(ask, target, ret_refusal))
+		!pools_exist(ask, target, ret_refusal) || !media_exist(ask, target, ret_refusal))
 		return false;
 	return !ask->with_capacity || (rules_hold_now(ask, target, ret_refusal) && has_room(ask, target, ret_refusal));
 }
@@ -254,7 +270,7 @@ int compat_rank(enum error_code code)
 	static const enum error_code order[] = {
 		ERR_SAME_HOST, ERR_BEING_DRAINED, ERR_HOST_UNREACHABLE, ERR_HOST_INCOMING_OFF, ERR_HOST_CORDONED,
 		ERR_TARGET_GUEST_EXISTS, ERR_RULE_NEVER_ON, ERR_RULE_ONLY_ON, ERR_NO_MIGRATION_NETWORK,
-		ERR_TARGET_CPU_MODEL, ERR_TARGET_NETWORK_MISSING, ERR_TARGET_POOL_MISSING,
+		ERR_TARGET_CPU_MODEL, ERR_TARGET_NETWORK_MISSING, ERR_TARGET_POOL_MISSING, ERR_GUEST_DISK, ERR_TARGET_MEDIA,
 		ERR_RULE_AFFINITY, ERR_RULE_ANTI_AFFINITY, ERR_TARGET_CPU, ERR_TARGET_POOL_SPACE, ERR_TARGET_MEMORY,
 	};
 	int i;

@@ -79,6 +79,8 @@ static void add_guest(struct sha256_ctx *hash, const struct inventory *inventory
 		add_text(hash, guest->disks[i].volume);
 		add_number(hash, guest->disks[i].capacity_bytes);
 		add_number(hash, (uint64_t)guest->disks[i].passthrough);
+		if (guest->disks[i].share_id != NULL)
+			add_text(hash, guest->disks[i].share_id);
 	}
 }
 

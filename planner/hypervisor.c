@@ -12,7 +12,7 @@ static const char *const kind_names[HV_KIND_COUNT] = {
 	[HV_ABORT] = "abort", [HV_WHERE] = "where", [HV_FINISH_TARGET] = "finish-target",
 	[HV_FINISH_SOURCE] = "finish-source", [HV_REMOVE_VOLUMES] = "remove-volumes",
 	[HV_CLEAR_TAG] = "clear-tag", [HV_RESUME] = "resume", [HV_SUSPEND] = "suspend",
-	[HV_DESTROY] = "destroy", [HV_PATH] = "path", [HV_PROBE] = "probe",
+	[HV_DESTROY] = "destroy", [HV_PATH] = "path", [HV_PROBE] = "probe", [HV_SAME_POOLS] = "same-pools",
 	[HV_EXAMINE] = "examine", [HV_EXAMINE_PAIR] = "examine-pair",
 };
 static const char *const presence_names[] = {
@@ -64,6 +64,7 @@ struct hv_disk *hv_disks_copy(const struct hv_disk *disks, size_t n)
 		copy[i].target_pool = xstrdup(disks[i].target_pool);
 		copy[i].target_volume = xstrdup(disks[i].target_volume);
 		copy[i].target_path = xstrdup(disks[i].target_path);
+		copy[i].backing_path = xstrdup(disks[i].backing_path);
 	}
 	return copy;
 }
@@ -80,6 +81,7 @@ void hv_disks_free(struct hv_disk *disks, size_t n)
 		free(disks[i].target_pool);
 		free(disks[i].target_volume);
 		free(disks[i].target_path);
+		free(disks[i].backing_path);
 	}
 	free(disks);
 }
@@ -143,5 +145,6 @@ void hv_reply_clear(struct hv_reply *reply)
 	inventory_free(reply->inventory);
 	libvirt_facts_free(reply->facts);
 	libvirt_pair_facts_free(reply->pair_facts);
+	maps_free(reply->pools, reply->n_pools);
 	*reply = (struct hv_reply){0};
 }

@@ -77,6 +77,7 @@ static void host_clear(struct host *host)
 		free(host->pools[i].name);
 		free(host->pools[i].kind);
 		free(host->pools[i].share_id);
+		strings_free(host->pools[i].media, host->pools[i].n_media);
 		free(host->pools[i].path);
 	}
 	free(host->name);
@@ -96,6 +97,7 @@ static void guest_clear(struct guest *guest)
 		free(guest->disks[i].pool);
 		free(guest->disks[i].volume);
 		free(guest->disks[i].path);
+		free(guest->disks[i].share_id);
 	}
 	free(guest->name);
 	free(guest->cpu_model);
@@ -256,6 +258,9 @@ static void host_copy(const struct host *from, struct host *to)
 		pool->path = xstrdup(from->pools[i].path);
 		pool->capacity_bytes = from->pools[i].capacity_bytes;
 		pool->available_bytes = from->pools[i].available_bytes;
+		pool->listing = from->pools[i].listing;
+		pool->media = strings_copy(from->pools[i].media, from->pools[i].n_media);
+		pool->n_media = from->pools[i].n_media;
 	}
 }
 
@@ -280,6 +285,7 @@ static void guest_copy(const struct guest *from, struct guest *to)
 		copy->pool = xstrdup(disk->pool);
 		copy->volume = xstrdup(disk->volume);
 		copy->path = xstrdup(disk->path);
+		copy->share_id = xstrdup(disk->share_id);
 	}
 }
 

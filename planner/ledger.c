@@ -199,7 +199,7 @@ bool ledger_disk_is_copied(const struct ledger *ledger, uint32_t guest, uint32_t
 	const struct model *model = ledger->model;
 	uint32_t source = ledger->locations[guest], at;
 
-	if (ledger->inventory->guests[guest].disks[disk].readonly)
+	if (ledger->inventory->guests[guest].disks[disk].readonly || ledger->inventory->guests[guest].disks[disk].share_id != NULL)
 		return false;
 	at = model_host_pool(model, source, model->disk_pools[model->guests[guest].first_disk + disk]);
 	if (at == INDEX_NONE || model->hosts[source].pools[at].share == INDEX_NONE)

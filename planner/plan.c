@@ -192,6 +192,21 @@ static int64_t to_ms(int64_t us)
 	return (us + 999) / 1000;
 }
 
+/* A CD-ROM that the target has not got and the guest can do without. */
+static void say_ejected(const struct draft *draft, const struct planned_move *move, char *text, size_t size)
+{
+	const struct guest *guest = &draft->inventory->guests[move->guest];
+	size_t i, length;
+
+	for (i = 0; i < guest->n_disks; i++)
+		if (planner_media_missing(draft->inventory, &guest->disks[i], move->source, move->target)) {
+			length = strlen(text);
+			snprintf(text + length, size - length, "; CD-ROM %.16s is ejected, %.24s is not there", guest->disks[i].target,
+				guest->disks[i].volume);
+			return;
+		}
+}
+
 static void say_why(const struct draft *draft, const struct draft_move *from, const struct job *job, size_t place,
 	struct planned_move *move)
 {
@@ -200,11 +215,12 @@ static void say_why(const struct draft *draft, const struct draft_move *from, co
 	const struct wanted_move *wanted = draft_wanted(draft, from);
 	uint64_t full = target->memory_bytes == 0 ? 0 :
 		mul_div(ledger->hosts[move->target].memory_bytes + target->memory_reserve_bytes, 100, target->memory_bytes);
-	char order[64];
+	char order[128];
 
 	snprintf(order, sizeof order, move->after != INDEX_NONE ? "waits for room there" :
 		!job->best.converges ? "last: writes faster than the link carries" :
 		job->priority != 0 ? "place %zu by priority" : "place %zu in the order", place + 1);
+	say_ejected(draft, move, order, sizeof order);
 	if (from->is_chosen)
 		snprintf(move->reason, sizeof move->reason, "least loaded of the hosts that fit, %" PRIu64
 			" %% of its memory taken when all have arrived; %s", full, order);

@@ -134,6 +134,16 @@ static bool describe_lack(const struct fit_ask *ask, uint32_t target, const stru
 	if (refusal->code == ERR_TARGET_CPU_MODEL)
 		return error_set(err, refusal->code, "vm %s: needs CPU model %s, %s has %s", guest->name, refusal->what,
 			host->name, host->cpu_model);
+	if (refusal->code == ERR_GUEST_DISK) {
+		error_set(err, refusal->code, "vm %s: disk %s (%s) is in no storage pool of %s, and no pool of %s is named for it", guest->name,
+			guest->disks[refusal->other].target, refusal->what,
+			ask->inventory->hosts[ask->ledger->locations[ask->guest]].name, host->name);
+		error_hint(err, "name one with --to-pool POOL, or target:%s:POOL in a [map]", guest->disks[refusal->other].target);
+		return false;
+	}
+	if (refusal->code == ERR_TARGET_MEDIA)
+		return error_set(err, refusal->code, "vm %s: %s has no CD-ROM image %s in pool %s", guest->name, host->name,
+			refusal->what, guest->disks[refusal->other].pool);
 	if (refusal->code == ERR_TARGET_POOL_MISSING)
 		return error_set(err, refusal->code, "vm %s: needs pool %s, %s has none of that name (it has %zu)", guest->name,
 			refusal->what != NULL ? refusal->what : "(none named)", host->name, host->n_pools);
@@ -172,7 +182,7 @@ bool compat_describe(const struct fit_ask *ask, uint32_t target, const struct re
 	if (refusal->code == ERR_RULE_ANTI_AFFINITY || refusal->code == ERR_RULE_AFFINITY ||
 		refusal->code == ERR_RULE_ONLY_ON || refusal->code == ERR_RULE_NEVER_ON)
 		return describe_rule(ask, target, refusal, err);
-	if (refusal->code == ERR_TARGET_CPU_MODEL || refusal->code == ERR_TARGET_POOL_MISSING ||
+	if (refusal->code == ERR_GUEST_DISK || refusal->code == ERR_TARGET_MEDIA || refusal->code == ERR_TARGET_CPU_MODEL || refusal->code == ERR_TARGET_POOL_MISSING ||
 		refusal->code == ERR_TARGET_NETWORK_MISSING)
 		return describe_lack(ask, target, refusal, err);
 	return describe_host(ask, target, refusal, err);
@@ -188,9 +198,8 @@ static bool disks_can_move(const struct guest *guest, struct error *err)
 		if (disk->passthrough)
 			return error_set(err, ERR_GUEST_PASSTHROUGH, "vm %s: disk %s is a device of its host%s%s", guest->name,
 				disk->target, disk->path != NULL ? ": " : "", disk->path != NULL ? disk->path : "");
-		if (disk->pool == NULL && !disk->readonly)
-			return error_set(err, ERR_GUEST_DISK, "vm %s: disk %s is in no storage pool%s%s", guest->name,
-				disk->target, disk->path != NULL ? ": " : "", disk->path != NULL ? disk->path : "");
+		if (disk->pool == NULL && disk->path == NULL && disk->share_id == NULL && !disk->readonly)
+			return error_set(err, ERR_GUEST_DISK, "vm %s: disk %s is in no storage pool and has no path", guest->name, disk->target);
 	}
 	return true;
 }

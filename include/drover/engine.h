@@ -37,6 +37,7 @@ struct engine_options {
 	uint64_t prestage_rate_bytes_per_s; /* default 1 MiB/s */
 	bool network_fallback;       /* the next network is used while the preferred one does not carry */
 	bool keep_source_disks;
+	bool keep_backing;
 	bool auto_converge;
 	bool paused_handover;
 	bool throttle;               /* set rates on running moves; default true */

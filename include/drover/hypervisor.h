@@ -39,6 +39,7 @@ enum hv_kind {
 	HV_PROBE,          /* host: inventory of the host and its guests, into reply.inventory */
 	HV_EXAMINE,        /* host: what a check-up asks beyond the inventory, into reply.facts */
 	HV_EXAMINE_PAIR,   /* source, target: can the source's libvirtd reach the target's, do the CPUs fit; into reply.pair_facts */
+	HV_SAME_POOLS,     /* source, target: which of request.pools (from the source's, to the target's) are one storage, proven: into reply.pools */
 	HV_KIND_COUNT
 };
 const char *hv_kind_name(enum hv_kind kind);
@@ -64,6 +65,10 @@ struct hv_disk {
 	uint64_t capacity_bytes;   /* exact, mirrors need equal sizes */
 	uint64_t allocation_bytes;
 	bool was_created;    /* by us, on the target */
+	/* Found by the preflight for the attempt that it opens, and not kept in the store: a later attempt asks anew. */
+	bool is_device_there; /* the target's volume is a block device */
+	char *backing_path;   /* only what lies above this file is copied: the target has it too. NULL = all is copied */
+	enum disk_format backing_format;
 };
 
 struct hv_request {
@@ -79,7 +84,7 @@ struct hv_request {
 	size_t n_disks;
 	const struct name_map *nets; /* network names to change on the target */
 	size_t n_nets;
-	const struct name_map *pools; /* PREFLIGHT: pool mapping; "" as from = every pool */
+	const struct name_map *pools; /* PREFLIGHT: pool mapping (planner_pool_maps); SAME_POOLS: pairs to prove */
 	size_t n_pools;
 	struct job_tag job;
 	uint64_t rate_bytes_per_s; /* MIGRATE, SET_RATE; 0 = no limit */
@@ -87,6 +92,7 @@ struct hv_request {
 	bool autostart;        /* FINISH_TARGET */
 	bool persistent;       /* MIGRATE: keep the guest persistent on the target */
 	bool auto_converge;
+	bool keep_backing;     /* PREFLIGHT: copy the top layer of an image only */
 	bool paused_handover;  /* MIGRATE: leave the guest paused on the target (G1) */
 	int64_t measure_ms;    /* PROBE: watch the guests' dirty rates for so long; 0 = do not */
 };
@@ -157,6 +163,8 @@ struct hv_reply {
 	struct inventory *inventory;    /* PROBE */
 	struct libvirt_facts *facts;    /* EXAMINE */
 	struct libvirt_pair_facts *pair_facts; /* EXAMINE_PAIR */
+	struct name_map *pools;         /* SAME_POOLS: those proven */
+	size_t n_pools;
 };
 
 enum hv_note_kind {

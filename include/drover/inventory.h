@@ -29,6 +29,9 @@ struct pool {
 	char *path;     /* target path; NULL = unknown */
 	uint64_t capacity_bytes;
 	uint64_t available_bytes;
+	uint64_t listing; /* of what lies in it, as the probe saw it; equal on two hosts = worth a proof that it is one storage; 0 = not known */
+	char **media;     /* its CD-ROM images by name; NULL with n 0 = none or not known */
+	size_t n_media;
 };
 
 struct host {
@@ -62,9 +65,11 @@ struct disk {
 	char *pool;   /* NULL = in no pool known to libvirt */
 	char *volume; /* name in the pool; NULL = unknown */
 	char *path;   /* as in the domain XML; NULL = unknown */
+	char *share_id; /* what every host opens as the same: a network disk. NULL = it lives where its pool does */
 	enum disk_format format;
 	bool passthrough; /* a device of the host */
 	bool readonly;    /* CD-ROM or <readonly/>: never copied */
+	bool may_be_missing; /* a CD-ROM image that is ejected when the target has not got it */
 	uint64_t capacity_bytes;
 	uint64_t allocation_bytes; /* 0 = unknown: capacity counts */
 	uint64_t write_rate_bytes_per_s;

@@ -34,7 +34,7 @@ struct wanted_move {
 	char *from;    /* host the operator believes it is on; NULL = do not check */
 	char *to;      /* NULL = choose */
 	char *to_pool; /* every local disk to this pool; NULL = pool of the same name */
-	struct name_map *pools; /* pool of the source, or "target:vda", to pool of the target */
+	struct name_map *pools; /* pool of the source, or "target:vda", to pool of the target; "volume:vda" to a name there */
 	size_t n_pools;
 	struct name_map *nets;
 	size_t n_nets;
@@ -180,8 +180,15 @@ uint64_t planner_disk_bytes(const struct inventory *inventory, uint32_t guest, u
 	enum move_kind *ret_kind);
 /* True when this disk is copied in a move from source to target, false when it is shared or read-only. */
 bool planner_disk_is_copied(const struct inventory *inventory, const struct disk *disk, uint32_t source, uint32_t target);
+/* True when this is a CD-ROM whose image the target is known not to have. */
+bool planner_media_missing(const struct inventory *inventory, const struct disk *disk, uint32_t source, uint32_t target);
 /* The pool on the target for a disk, after mappings; never NULL for a disk in a pool. */
 const char *planner_target_pool(const struct disk *disk, const struct wanted_move *wanted, const struct request *request);
+/* The same rules for a hypervisor, which sees no request: one list in which the first match decides ("" = every pool). The array
+ * is the caller's, its strings are the requests'. NULL with 0 when nothing is mapped. */
+struct name_map *planner_pool_maps(const struct wanted_move *wanted, const struct request *request, size_t *ret_n);
+const char *planner_mapped_pool(const struct name_map *maps, size_t n, const char *target, const char *pool);
+const char *planner_mapped_volume(const struct name_map *maps, size_t n, const char *target, const char *volume);
 
 /* Capacity that is spoken for: what runs, and what is on its way. One ledger serves the
  * planner (virtual) and the engine (real). */

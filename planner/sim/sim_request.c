@@ -10,6 +10,7 @@
 
 static const bool brings_lists[HV_KIND_COUNT] = {
 	[HV_PREFLIGHT] = true, [HV_PREPARE] = true, [HV_MIGRATE] = true, [HV_FINISH_SOURCE] = true, [HV_REMOVE_VOLUMES] = true,
+	[HV_SAME_POOLS] = true,
 };
 
 static struct sim_op *op_take(struct sim *sim)
@@ -208,6 +209,7 @@ static void work(struct sim *sim, struct sim_op *op)
 	case HV_SUSPEND: sim_do_suspend(sim, op); break;
 	case HV_DESTROY: sim_do_destroy(sim, op); break;
 	case HV_PATH: error_set(&op->reply.error, ERR_UNSUPPORTED, "a simulated host shows no connections"); break;
+	case HV_SAME_POOLS: sim_do_same_pools(sim, op); break;
 	case HV_PROBE: op->reply.inventory = sim_probe(sim, op->host); break;
 	case HV_EXAMINE:
 	case HV_EXAMINE_PAIR:

@@ -20,21 +20,6 @@ static const char *lookup(const struct name_map *maps, size_t n, const char *nam
 	return NULL;
 }
 
-/* "target:vda" is nearer than the pool's name, and that than "" for every pool. */
-static const char *target_pool(const struct hv_request *request, const struct disk *disk, const char *source_pool)
-{
-	char key[NAME_BYTES_MAX + 16] = "target:";
-	const char *to;
-
-	strncat(key, disk->target, NAME_BYTES_MAX);
-	to = lookup(request->pools, request->n_pools, key);
-	if (to == NULL)
-		to = lookup(request->pools, request->n_pools, source_pool);
-	if (to == NULL)
-		to = lookup(request->pools, request->n_pools, "");
-	return to != NULL ? to : source_pool;
-}
-
 bool sim_disk_is_copied(const struct sim *sim, const struct sim_copy *copy, size_t disk, uint32_t target, const char *pool_name)
 {
 	uint32_t pool = sim_pool_index(sim, target, pool_name);
@@ -61,7 +46,7 @@ static bool check_guest(const struct sim *sim, const struct sim_copy *copy, stru
 	for (i = 0; i < guest->n_disks; i++) {
 		if (guest->disks[i].passthrough)
 			return error_set(err, ERR_GUEST_PASSTHROUGH, "guest %s: disk %s is a device of the host", guest->name, guest->disks[i].target);
-		if (copy->disks[i].volume == INDEX_NONE && !guest->disks[i].readonly)
+		if (copy->disks[i].volume == INDEX_NONE && !guest->disks[i].readonly && guest->disks[i].share_id == NULL)
 			return error_set(err, ERR_GUEST_DISK, "guest %s: disk %s is in no storage pool", guest->name, guest->disks[i].target);
 	}
 	return true;
@@ -115,22 +100,23 @@ static bool check_target(const struct sim *sim, const struct sim_copy *copy, con
 	return true;
 }
 
-static void describe_disk(const struct sim *sim, const struct sim_copy *copy, size_t i, uint32_t target, const char *pool_name,
+static void describe_disk(const struct sim *sim, const struct sim_copy *copy, size_t i, const struct sim_op *op, const char *pool_name,
 	struct hv_disk *ret_disk)
 {
 	const struct disk *disk = &sim->inventory->guests[copy->guest].disks[i];
 	const struct sim_volume *volume = &sim->volumes[copy->disks[i].volume];
 	const struct pool *from = &sim->inventory->hosts[copy->host].pools[copy->disks[i].pool];
-	uint32_t p = sim_pool_index(sim, target, pool_name);
-	const struct pool *to = p == INDEX_NONE ? NULL : &sim->inventory->hosts[target].pools[p];
+	uint32_t p = sim_pool_index(sim, op->target, pool_name);
+	const struct pool *to = p == INDEX_NONE ? NULL : &sim->inventory->hosts[op->target].pools[p];
+	const char *name = planner_mapped_volume(op->request->pools, op->request->n_pools, disk->target, volume->name);
 
 	ret_disk->target = xstrdup(disk->target);
 	ret_disk->source_pool = xstrdup(from->name);
 	ret_disk->source_volume = xstrdup(volume->name);
 	ret_disk->source_path = from->path != NULL ? xprintf("%s/%s", from->path, volume->name) : NULL;
 	ret_disk->target_pool = xstrdup(pool_name);
-	ret_disk->target_volume = xstrdup(volume->name);
-	ret_disk->target_path = to != NULL && to->path != NULL ? xprintf("%s/%s", to->path, volume->name) : NULL;
+	ret_disk->target_volume = xstrdup(name);
+	ret_disk->target_path = to != NULL && to->path != NULL ? xprintf("%s/%s", to->path, name) : NULL;
 	ret_disk->format = disk->format;
 	ret_disk->capacity_bytes = disk->capacity_bytes;
 	ret_disk->allocation_bytes = disk->allocation_bytes > 0 ? disk->allocation_bytes : disk->capacity_bytes;
@@ -172,10 +158,11 @@ static bool list_disks(const struct sim *sim, const struct sim_copy *copy, const
 
 		if (guest->disks[i].readonly || copy->disks[i].volume == INDEX_NONE)
 			continue;
-		pool = target_pool(op->request, &guest->disks[i], sim->inventory->hosts[copy->host].pools[copy->disks[i].pool].name);
+		pool = planner_mapped_pool(op->request->pools, op->request->n_pools, guest->disks[i].target,
+			sim->inventory->hosts[copy->host].pools[copy->disks[i].pool].name);
 		if (!sim_disk_is_copied(sim, copy, i, op->target, pool))
 			continue;
-		describe_disk(sim, copy, i, op->target, pool, &preflight->disks[preflight->n_disks++]);
+		describe_disk(sim, copy, i, op, pool, &preflight->disks[preflight->n_disks++]);
 		if (!check_disk(sim, preflight->disks, preflight->n_disks, guest->name, op->target, err))
 			return false;
 	}
@@ -200,6 +187,21 @@ static bool check_present(const struct sim *sim, const struct sim_op *op, const 
 		return true;
 	return error_set(err, ERR_UNKNOWN_GUEST, "guest %s: Domain not found on %s",
 		op->guest == INDEX_NONE ? "?" : sim_guest_name(sim, op->guest), sim_host_name(sim, op->host));
+}
+
+void sim_do_same_pools(struct sim *sim, struct sim_op *op)
+{
+	size_t i;
+
+	if (!check_other_host(sim, op, &op->reply.error))
+		return;
+	for (i = 0; i < op->request->n_pools; i++) {
+		const struct name_map *pair = &op->request->pools[i];
+		uint32_t here = sim_pool_index(sim, op->host, pair->from), there = sim_pool_index(sim, op->target, pair->to);
+
+		if (here != INDEX_NONE && there != INDEX_NONE && sim->hosts[op->host].storages[here] == sim->hosts[op->target].storages[there])
+			name_map_add(&op->reply.pools, &op->reply.n_pools, pair->from, pair->to);
+	}
 }
 
 void sim_do_preflight(struct sim *sim, struct sim_op *op)

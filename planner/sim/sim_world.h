@@ -359,6 +359,7 @@ void sim_note_deliver(struct sim *sim, struct sim_note *note);
 
 /* sim_storage.c */
 void sim_do_preflight(struct sim *sim, struct sim_op *op);
+void sim_do_same_pools(struct sim *sim, struct sim_op *op);
 void sim_do_prepare(struct sim *sim, struct sim_op *op);
 void sim_do_remove_volumes(struct sim *sim, struct sim_op *op);
 void sim_do_finish_source(struct sim *sim, struct sim_op *op);

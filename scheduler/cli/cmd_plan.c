@@ -238,9 +238,7 @@ static bool ask_hosts(struct site *site, const struct want *want, const struct p
 	struct error *err)
 {
 	struct hv_request *requests = xcalloc(plan->n_moves, sizeof *requests);
-	struct name_map *every = xcalloc(plan->n_moves, sizeof *every);
 	char **addresses = xcalloc(plan->n_moves, sizeof *addresses);
-	static char all_pools[] = "";
 	bool is_good;
 	size_t i;
 
@@ -249,7 +247,6 @@ static bool ask_hosts(struct site *site, const struct want *want, const struct p
 		const struct wanted_move *wanted = move->wanted != INDEX_NONE ? &want->request->moves[move->wanted] : NULL;
 		const struct guest *guest = &site->inventory->guests[move->guest];
 		uint32_t network = INDEX_NONE, source_link = INDEX_NONE, target_link = INDEX_NONE;
-		char *to_pool = wanted != NULL && wanted->to_pool != NULL ? wanted->to_pool : want->request->to_pool;
 
 		if (planner_network(site->inventory, move->source, move->target, &network, &source_link, &target_link, NULL))
 			addresses[i] = planner_address(site->inventory, move->target, target_link);
@@ -263,23 +260,19 @@ static bool ask_hosts(struct site *site, const struct want *want, const struct p
 			.target = site->inventory->hosts[move->target].name,
 			.nets = wanted != NULL && wanted->n_nets > 0 ? wanted->nets : want->request->nets,
 			.n_nets = wanted != NULL && wanted->n_nets > 0 ? wanted->n_nets : want->request->n_nets,
-			.pools = wanted != NULL && wanted->n_pools > 0 ? wanted->pools : want->request->pools,
-			.n_pools = wanted != NULL && wanted->n_pools > 0 ? wanted->n_pools : want->request->n_pools,
+			.keep_backing = site->config->engine.keep_backing,
 		};
-		if (to_pool == NULL)
-			continue;
-		every[i] = (struct name_map){.from = all_pools, .to = to_pool};
-		requests[i].pools = &every[i];
-		requests[i].n_pools = 1;
+		requests[i].pools = planner_pool_maps(wanted, want->request, &requests[i].n_pools);
 	}
 	is_good = loop_gather(world_loop(site->world), requests, plan->n_moves, PREFLIGHT_TIMEOUT_MS, replies, err);
 	for (i = 0; i < plan->n_moves && is_good && site->config->engine.network_fallback; i++)
 		if (replies[i].error.code == ERR_NETWORK_DOWN)
 			is_good = ask_by_next_network(site, &plan->moves[i], &requests[i], &replies[i], err);
-	for (i = 0; i < plan->n_moves; i++)
+	for (i = 0; i < plan->n_moves; i++) {
 		free(addresses[i]);
+		free((void *)(uintptr_t)requests[i].pools);
+	}
 	free(addresses);
-	free(every);
 	free(requests);
 	return is_good;
 }

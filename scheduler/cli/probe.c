@@ -1,5 +1,8 @@
 /* One inventory from the answers of all hosts.
  *
+ * Folders that list the same on two hosts are put to the proof, so that the plan already knows what has to be copied. Most look
+ * different, and nothing is written then.
+ *
  * A guest may be named by two hosts: a definition left behind, or a migration under way. The copy that runs
  * counts; two running copies are kept as one guest that must not be moved. */
 #include <assert.h>
@@ -137,6 +140,81 @@ static struct inventory *merge(const struct config *config, struct hv_reply *rep
 	return all;
 }
 
+/* --- storage that several hosts see --- */
+
+struct seen_pool {
+	const struct host *host;
+	struct pool *pool;
+};
+
+static bool may_be_one(const struct seen_pool *a, const struct seen_pool *b)
+{
+	return a->host != b->host && a->pool->share_id == NULL && b->pool->share_id == NULL && a->pool->listing == b->pool->listing &&
+		a->pool->capacity_bytes == b->pool->capacity_bytes && a->pool->path != NULL && b->pool->path != NULL &&
+		strcmp(a->pool->path, b->pool->path) == 0;
+}
+
+static struct seen_pool *list_pools(struct inventory *all, size_t *ret_n)
+{
+	struct seen_pool *pools = NULL;
+	size_t h, p;
+
+	*ret_n = 0;
+	for (h = 0; h < all->n_hosts; h++)
+		for (p = 0; p < all->hosts[h].n_pools; p++)
+			if (all->hosts[h].pools[p].listing != 0) {
+				pools = xgrow(pools, *ret_n, sizeof *pools);
+				pools[(*ret_n)++] = (struct seen_pool){.host = &all->hosts[h], .pool = &all->hosts[h].pools[p]};
+			}
+	return pools;
+}
+
+/* All that look like the first are asked about at once; who is the same gets its name. Who is not may still be another's. */
+static bool prove_with(struct world *world, struct seen_pool *pools, size_t n, size_t first, struct error *err)
+{
+	struct hv_request *requests = xcalloc(n, sizeof *requests);
+	struct name_map *pairs = xcalloc(n, sizeof *pairs);
+	struct hv_reply *replies = xcalloc(n, sizeof *replies);
+	size_t *who = xcalloc(n, sizeof *who), i, n_asked = 0;
+	bool is_good = true;
+
+	for (i = first + 1; i < n; i++) {
+		if (!may_be_one(&pools[first], &pools[i]))
+			continue;
+		pairs[n_asked] = (struct name_map){.from = pools[first].pool->name, .to = pools[i].pool->name};
+		requests[n_asked] = (struct hv_request){.kind = HV_SAME_POOLS, .guest = "", .uuid = "", .host = pools[first].host->name,
+			.target = pools[i].host->name, .pools = &pairs[n_asked], .n_pools = 1};
+		who[n_asked++] = i;
+	}
+	if (n_asked > 0)
+		is_good = loop_gather(world_loop(world), requests, n_asked, PROBE_TIMEOUT_MS, replies, err);
+	for (i = 0; i < n_asked; i++) {
+		if (replies[i].error.code == ERR_NONE && replies[i].n_pools == 1)
+			pools[who[i]].pool->share_id = xprintf("proven:%s:%s", pools[first].host->name, pools[first].pool->name);
+		hv_reply_clear(&replies[i]);
+	}
+	for (i = 0; i < n_asked && pools[first].pool->share_id == NULL; i++)
+		pools[first].pool->share_id = xstrdup(pools[who[i]].pool->share_id);
+	free(who);
+	free(replies);
+	free(pairs);
+	free(requests);
+	return is_good;
+}
+
+static bool find_shared(struct world *world, struct inventory *all, struct error *err)
+{
+	size_t n, i;
+	struct seen_pool *pools = list_pools(all, &n);
+	bool is_good = true;
+
+	for (i = 0; i < n && is_good; i++)
+		if (pools[i].pool->share_id == NULL)
+			is_good = prove_with(world, pools, n, i, err);
+	free(pools);
+	return is_good;
+}
+
 struct inventory *world_probe(struct world *world, const struct config *config, bool measure, struct error *err)
 {
 	struct hv_request *requests = xcalloc(config->n_hosts, sizeof *requests);
@@ -150,6 +228,10 @@ struct inventory *world_probe(struct world *world, const struct config *config, 
 	if (loop_gather(world_loop(world), requests, config->n_hosts, PROBE_TIMEOUT_MS, replies, err)) {
 		inventory = merge(config, replies);
 		config_apply(config, inventory);
+		if (!find_shared(world, inventory, err)) {
+			inventory_free(inventory);
+			inventory = NULL;
+		}
 	}
 	for (i = 0; i < config->n_hosts; i++)
 		hv_reply_clear(&replies[i]);

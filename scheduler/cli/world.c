@@ -75,6 +75,7 @@ static void on_sim_reply(void *self, struct hv_reply *reply)
 	case HV_PROBE:
 	case HV_EXAMINE:
 	case HV_EXAMINE_PAIR:
+	case HV_SAME_POOLS:
 	case HV_KIND_COUNT:
 		break;
 	}

@@ -30,35 +30,21 @@ static void add_maps(struct name_map **maps, size_t *n, const struct name_map *f
 	}
 }
 
-static void add_map(struct name_map **maps, size_t *n, char *from, char *to)
-{
-	const struct name_map map = {.from = from, .to = to};
-
-	if (to != NULL)
-		add_maps(maps, n, &map, 1);
-}
-
-/* First match wins, so the move's own mappings come before the request's. "" stands for every pool. */
+/* First match wins, so the move's own mappings come before the request's. */
 static void collect_maps(struct engine *engine, struct move *move)
 {
-	char *every = (char *)(uintptr_t)""; /* borrowed like the others, never written */
 	const struct wanted_move *wanted = move_wanted(engine, move);
 	const struct request *request = move_request_of(engine, move);
 
 	free(move->pools);
 	free(move->nets);
-	move->pools = move->nets = NULL;
-	move->n_pools = move->n_nets = 0;
-	if (wanted != NULL) {
-		add_maps(&move->pools, &move->n_pools, wanted->pools, wanted->n_pools);
-		add_map(&move->pools, &move->n_pools, every, wanted->to_pool);
+	move->nets = NULL;
+	move->n_nets = 0;
+	move->pools = planner_pool_maps(wanted, request, &move->n_pools);
+	if (wanted != NULL)
 		add_maps(&move->nets, &move->n_nets, wanted->nets, wanted->n_nets);
-	}
-	if (request != NULL) {
-		add_maps(&move->pools, &move->n_pools, request->pools, request->n_pools);
-		add_map(&move->pools, &move->n_pools, every, request->to_pool);
+	if (request != NULL)
 		add_maps(&move->nets, &move->n_nets, request->nets, request->n_nets);
-	}
 }
 
 static void fill(struct engine *engine, struct move *move, struct hv_request *request)
@@ -73,6 +59,7 @@ static void fill(struct engine *engine, struct move *move, struct hv_request *re
 	request->autostart = move->record.autostart;
 	request->downtime_ms = engine->options.downtime_limit_ms;
 	request->auto_converge = engine->options.auto_converge;
+	request->keep_backing = engine->options.keep_backing;
 	request->paused_handover = move->record.handover_paused;
 	request->check_address = move->network == INDEX_NONE || engine->inventory->networks[move->network].is_checked;
 	request->target_address = move->record.path_target;
@@ -392,6 +379,7 @@ void run_reply(struct engine *engine, struct move *move, struct hv_reply *reply,
 	case HV_PROBE:
 	case HV_EXAMINE:
 	case HV_EXAMINE_PAIR:
+	case HV_SAME_POOLS:
 	case HV_KIND_COUNT:
 		break;
 	}

@@ -5,8 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libvirt_internal.h"
-#include "libvirt_xml.h"
+#include "libvirt_preflight.h"
 
 /* A pool refuses a refresh while a volume is being made in it, which another move may be doing now. */
 bool lv_pool_refresh(virStoragePoolPtr pool)
@@ -62,6 +61,36 @@ static bool tag_guest(virConnectPtr source, const struct hv_request *request, st
 	return lv_error(err, ERR_PREPARE_FAILED, "guest %s cannot be tagged", request->guest);
 }
 
+/* qemu-img writes over a file that the pool does not list, which may be only because its list of a network folder is old. A raw
+ * volume is made only where no file of that name is. */
+static bool claim_name(virStoragePoolPtr pool, const struct hv_request *request, const struct hv_disk *disk, struct error *err)
+{
+	LV_AUTO(text_free) char *xml = lv_xml_probe_volume(disk->target_volume);
+	LV_AUTO(volume_unref) virStorageVolPtr volume = virStorageVolCreateXML(pool, xml, 0);
+
+	if (!volume)
+		return lv_error(err, lv_last_was_there_already() ? ERR_TARGET_VOLUME_EXISTS : ERR_PREPARE_FAILED,
+				"guest %s: disk %s: volume %s in pool %s on %s", request->guest, disk->target, disk->target_volume,
+				disk->target_pool, request->target);
+	if (virStorageVolDelete(volume, 0) < 0)
+		return lv_error(err, ERR_PREPARE_FAILED, "guest %s: disk %s: volume %s cannot be made anew", request->guest, disk->target,
+				disk->target_volume);
+	return true;
+}
+
+/* Devices come in whole extents, and a mirror needs equal sizes. */
+static bool check_size(virStorageVolPtr volume, const struct hv_request *request, const struct hv_disk *disk, struct error *err)
+{
+	virStorageVolInfo info;
+
+	if (virStorageVolGetInfo(volume, &info) < 0)
+		return lv_error(err, ERR_PREPARE_FAILED, "guest %s: disk %s: size of the new volume", request->guest, disk->target);
+	if (info.capacity == disk->capacity_bytes)
+		return true;
+	return error_set(err, ERR_PREPARE_FAILED, "guest %s: disk %s has %llu bytes, and pool %s of %s could only make %llu", request->guest,
+			 disk->target, (unsigned long long)disk->capacity_bytes, disk->target_pool, request->target, info.capacity);
+}
+
 static bool make_volume(virConnectPtr target, const struct hv_request *request, struct hv_disk *disk, struct error *err)
 {
 	if (disk->format == DISK_OTHER || !disk->target_pool || !disk->target_volume)
@@ -79,10 +108,12 @@ static bool make_volume(virConnectPtr target, const struct hv_request *request, 
 				 request->target, disk->target_volume, disk->target_pool);
 	if (!is_absent)
 		return false;
-	LV_AUTO(text_free) char *xml = lv_xml_volume(disk->target_volume, disk->format, disk->capacity_bytes);
+	if (disk->format == DISK_QCOW2 && !claim_name(pool, request, disk, err))
+		return false;
+	LV_AUTO(text_free) char *xml = lv_xml_volume(disk);
 	LV_AUTO(volume_unref) virStorageVolPtr volume = virStorageVolCreateXML(pool, xml, 0);
 	if (!volume)
-		return lv_error(err, lv_last_code() == VIR_ERR_STORAGE_VOL_EXIST ? ERR_TARGET_VOLUME_EXISTS : ERR_PREPARE_FAILED,
+		return lv_error(err, lv_last_was_there_already() ? ERR_TARGET_VOLUME_EXISTS : ERR_PREPARE_FAILED,
 				"guest %s: disk %s: volume %s of %llu bytes in pool %s on %s", request->guest, disk->target,
 				disk->target_volume, (unsigned long long)disk->capacity_bytes, disk->target_pool, request->target);
 	disk->was_created = true;
@@ -91,7 +122,7 @@ static bool make_volume(virConnectPtr target, const struct hv_request *request, 
 		return lv_error(err, ERR_PREPARE_FAILED, "guest %s: disk %s: path of the new volume", request->guest, disk->target);
 	free(disk->target_path);
 	disk->target_path = path;
-	return true;
+	return check_size(volume, request, disk, err);
 }
 
 bool lv_prepare(virConnectPtr source, virConnectPtr target, const struct hv_request *request,
@@ -196,6 +227,9 @@ bool lv_delete_volumes(virConnectPtr conn, const char *host, const struct hv_dis
 		struct error one = { 0 };
 		/* On the target only what we made is ours to remove; a stranger's volume of that name stays. */
 		if (on_target && !disks[i].was_created)
+			continue;
+		/* A device or file in no pool is not libvirt's to remove: it stays as its administrator made it. */
+		if (!on_target && !disks[i].source_pool)
 			continue;
 		const char *pool = on_target ? disks[i].target_pool : disks[i].source_pool;
 		const char *volume = on_target ? disks[i].target_volume : disks[i].source_volume;

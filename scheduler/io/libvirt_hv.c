@@ -164,6 +164,7 @@ static enum lv_lane lane_of(enum hv_kind kind)
 	case HV_PROBE:
 	case HV_EXAMINE:
 	case HV_EXAMINE_PAIR:
+	case HV_SAME_POOLS:
 	case HV_KIND_COUNT:
 		break;
 	}
@@ -172,7 +173,7 @@ static enum lv_lane lane_of(enum hv_kind kind)
 
 static bool has_effects(enum hv_kind kind)
 {
-	return kind != HV_PREFLIGHT && kind != HV_STATS && kind != HV_WHERE && kind != HV_PATH && kind != HV_PROBE &&
+	return kind != HV_PREFLIGHT && kind != HV_STATS && kind != HV_WHERE && kind != HV_PATH && kind != HV_PROBE && kind != HV_SAME_POOLS &&
 		kind != HV_EXAMINE && kind != HV_EXAMINE_PAIR;
 }
 
@@ -196,6 +197,8 @@ static bool execute_pair(struct lv_host *host, virConnectPtr conn, const struct 
 		ok = lv_preflight(conn, other, request, &reply->preflight, err) && lv_check_hops(host, target, conn, request, err);
 	else if (request->kind == HV_EXAMINE_PAIR)
 		ok = lv_examine_pair(host, target, conn, other, request, reply);
+	else if (request->kind == HV_SAME_POOLS)
+		ok = lv_same_pools(conn, other, request, reply, err);
 	else
 		ok = lv_prepare(conn, other, request, reply, err);
 	if (!ok && virConnectIsAlive(other) != 1) {
@@ -214,6 +217,7 @@ static bool execute(struct lv_host *host, virConnectPtr conn, const struct hv_re
 	case HV_PREFLIGHT:
 	case HV_PREPARE:
 	case HV_EXAMINE_PAIR:
+	case HV_SAME_POOLS:
 		return execute_pair(host, conn, request, reply, err);
 	case HV_SET_RATE:
 		return lv_apply_rate(host, conn, request, err);

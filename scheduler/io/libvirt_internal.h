@@ -4,9 +4,12 @@
  *   libvirt_conn.c       event thread, connections of a host, keeper, workers
  *   libvirt_domain.c     where, finish, tag, resume, suspend, destroy
  *   libvirt_disks.c      volumes: make, remove, guard
- *   libvirt_preflight.c  checks on both hosts: the guest as it is, its disks
+ *   libvirt_preflight.c  checks on both hosts: the guest as it is
  *   libvirt_fit.c        checks of the target: machine, CPU, memory, networks, devices
  *   libvirt_movable.c    what ties a guest to its host, pure
+ *   libvirt_storage.c    its disks: which are shared, which are copied, and where to
+ *   libvirt_content.c    whether a backing file is the same on two hosts
+ *   libvirt_share.c      the proof that two pools are one storage
  *   libvirt_probe.c      inventory of a host
  *   libvirt_auth.c       who proves what to whom: both hops of a pair, and what to do about a refusal
  *   libvirt_uri.c        URIs and what they say about authentication, pure
@@ -202,6 +205,7 @@ struct lv_ask {
 	struct hv_preflight *result; /* its memory_bytes is known; target_free_memory_bytes and warning are filled in */
 };
 bool lv_target_fits(const struct lv_ask *ask, struct error *err);
+bool lv_same_pools(virConnectPtr source, virConnectPtr target, const struct hv_request *request, struct hv_reply *reply, struct error *err);
 bool lv_probe(virConnectPtr conn, const struct hv_request *request, struct hv_reply *reply, struct error *err);
 bool lv_examine(virConnectPtr conn, struct hv_reply *reply, struct error *err);
 bool lv_examine_pair(struct lv_host *from, struct lv_host *to, virConnectPtr source, virConnectPtr target,

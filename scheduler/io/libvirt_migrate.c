@@ -89,6 +89,14 @@ static bool add_params(const struct migration *migration, const char *live, cons
 	return ok;
 }
 
+static bool keeps_backing(const struct hv_request *request)
+{
+	for (size_t i = 0; i < request->n_disks; i++)
+		if (request->disks[i].backing_path)
+			return true;
+	return false;
+}
+
 static unsigned flags_of(const struct migration *migration, bool is_persistent_here)
 {
 	const struct hv_request *request = migration->request;
@@ -104,7 +112,10 @@ static unsigned flags_of(const struct migration *migration, bool is_persistent_h
 	/* A definition left on the source would start a second copy after a boot. */
 	if (is_persistent_here)
 		flags |= VIR_MIGRATE_UNDEFINE_SOURCE;
-	if (request->n_disks > 0)
+	/* Incremental is said of all disks at once; one without a backing file is copied whole by it too. */
+	if (keeps_backing(request))
+		flags |= VIR_MIGRATE_NON_SHARED_INC;
+	else if (request->n_disks > 0)
 		flags |= VIR_MIGRATE_NON_SHARED_DISK;
 	if (request->auto_converge)
 		flags |= VIR_MIGRATE_AUTO_CONVERGE;

@@ -3,11 +3,11 @@
  * of a busy host must not fail because something on it changed. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
-#include "libvirt_internal.h"
 #include "libvirt_movable.h"
-#include "libvirt_xml.h"
+#include "libvirt_preflight.h"
 
 static bool read_host(virConnectPtr conn, struct host *host, struct error *err)
 {
@@ -99,6 +99,61 @@ static void read_networks(virConnectPtr conn, struct host *host)
 	lv_nets_clear(&nets);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* FNV-1a, the end of each word included. */
+static uint64_t digest_of(char *const *words, size_t n)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < n; i++)
+		for (const char *c = words[i];; c++) {
+			hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+			if (*c == '\0')
+				break;
+		}
+	return hash;
+}
+
+static bool is_image_of_media(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > 4 && strcasecmp(name + length - 4, ".iso") == 0;
+}
+
+/* What a folder holds says where a proof of sharing is worth its while; LUNs have identities, which are proof themselves. */
+static void read_contents(virStoragePoolPtr from, struct pool *pool)
+{
+	virStorageVolPtr *volumes = NULL;
+	bool has_luns = lv_pool_holds_luns(pool->kind), has_files = lv_pool_holds_files(pool->kind), are_known = true;
+	int n = has_luns || has_files ? virStoragePoolListAllVolumes(from, &volumes, 0) : 0;
+	char **words = NULL;
+	size_t n_words = 0;
+
+	for (int i = 0; i < n; i++) {
+		const char *word = has_luns ? virStorageVolGetKey(volumes[i]) : virStorageVolGetName(volumes[i]);
+		are_known = are_known && (has_files || lv_is_identity(word));
+		strings_add(&words, &n_words, word);
+		if (has_files && is_image_of_media(word))
+			strings_add(&pool->media, &pool->n_media, word);
+		virStorageVolFree(volumes[i]);
+	}
+	free(volumes);
+	if (n_words > 1)
+		qsort(words, n_words, sizeof *words, compare_names);
+	if (has_files && n_words > 0)
+		pool->listing = digest_of(words, n_words);
+	if (has_luns && n_words > 0 && are_known)
+		pool->share_id = xprintf("luns:%016llx", (unsigned long long)digest_of(words, n_words));
+	while (n_words > 0)
+		free(words[--n_words]);
+	free(words);
+}
+
 static bool read_pools(virConnectPtr conn, struct host *host, struct error *err)
 {
 	virStoragePoolPtr *pools = NULL;
@@ -117,7 +172,8 @@ static bool read_pools(virConnectPtr conn, struct host *host, struct error *err)
 			free(pool->kind);
 			pool->kind = xstrdup(read.kind);
 			pool->path = xstrdup(read.path);
-			pool->share_id = xstrdup(read.share_id);
+			pool->share_id = xstrdup(read.source_id);
+			read_contents(pools[i], pool);
 			pool->capacity_bytes = info.capacity;
 			pool->available_bytes = info.available;
 		}
@@ -154,6 +210,21 @@ static void read_volume(virConnectPtr conn, const struct lv_xml_disk *from, stru
 	virResetLastError();
 }
 
+/* Layers below the top one: a full copy brings them too. */
+static uint64_t backing_bytes(virConnectPtr conn, const struct lv_xml_disk *disk)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < disk->n_backing; i++) {
+		LV_AUTO(volume_unref) virStorageVolPtr volume = virStorageVolLookupByPath(conn, disk->backing[i]);
+		virStorageVolInfo info;
+		if (volume && virStorageVolGetInfo(volume, &info) == 0)
+			sum += info.allocation;
+	}
+	virResetLastError();
+	return sum;
+}
+
 static bool is_device_path(const struct lv_xml_disk *disk)
 {
 	return disk->device && strcmp(disk->device, "lun") == 0;
@@ -166,16 +237,20 @@ static void read_disk(virConnectPtr conn, virDomainPtr domain, const struct lv_x
 	bool is_removable = from->device && (strcmp(from->device, "cdrom") == 0 || strcmp(from->device, "floppy") == 0);
 
 	disk->path = xstrdup(from->path);
+	disk->share_id = xstrdup(from->share_id);
+	disk->may_be_missing = from->startup_policy && strcmp(from->startup_policy, "mandatory") != 0;
 	disk->format = from->format ? disk_format_by_name(from->format) : DISK_OTHER;
 	disk->readonly = from->is_readonly || is_removable || !from->has_source;
 	if (!from->has_source)
 		return;
 	read_volume(conn, from, disk);
-	/* A block device that belongs to no pool is the host's own. */
-	disk->passthrough = is_device_path(from) || (from->type && strcmp(from->type, "block") == 0 && !disk->pool);
+	disk->passthrough = is_device_path(from);
 	if (virDomainGetBlockInfo(domain, from->target, &info, 0) == 0) {
 		disk->capacity_bytes = info.capacity;
 		disk->allocation_bytes = info.physical && info.allocation > info.physical ? info.physical : info.allocation;
+		disk->allocation_bytes += backing_bytes(conn, from);
+		if (disk->allocation_bytes > disk->capacity_bytes)
+			disk->allocation_bytes = disk->capacity_bytes;
 	}
 	virResetLastError();
 }
@@ -197,15 +272,18 @@ static enum guest_state state_of(const virDomainInfo *info)
 }
 
 /* Facts that forbid a move whatever the target. */
-static void read_unmovable(virDomainPtr domain, const char *xml, const char *host, struct guest *guest)
+static void read_unmovable(virDomainPtr domain, const char *text, const struct lv_xml_domain *xml, const char *host, struct guest *guest)
 {
 	int snapshots = virDomainSnapshotNum(domain, 0);
+	bool is_movable = true;
 
 	virResetLastError();
 	if (snapshots > 0)
 		error_set(&guest->unmovable, ERR_GUEST_SNAPSHOT, "guest %s has %d snapshots and may have 0", guest->name, snapshots);
 	else
-		lv_movable(xml, guest->name, host, &guest->unmovable);
+		is_movable = lv_movable(text, guest->name, host, &guest->unmovable);
+	for (size_t i = 0; i < xml->n_disks && snapshots <= 0 && is_movable; i++)
+		is_movable = lv_network_disk_is_shared(&xml->disks[i], guest->name, host, &guest->unmovable);
 }
 
 /* During a migration the mirrors of the move itself are block jobs: the running migration is then the fact that counts. */
@@ -271,7 +349,7 @@ static void read_guest(virConnectPtr conn, virDomainPtr domain, struct inventory
 	if (guest->state == GUEST_RUNNING)
 		read_stats(domain, guest);
 	if (!migrates(domain))
-		read_unmovable(domain, text, inventory->hosts[0].name, guest);
+		read_unmovable(domain, text, &xml, inventory->hosts[0].name, guest);
 	virResetLastError();
 	lv_xml_domain_clear(&xml);
 }

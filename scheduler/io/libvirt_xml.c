@@ -111,9 +111,9 @@ static bool number(const char *words, uint64_t *ret)
 	return true;
 }
 
-static void texts(struct doc *doc, const char *path, char ***ret, size_t *n)
+static void texts_below(struct doc *doc, xmlNodePtr node, const char *path, char ***ret, size_t *n)
 {
-	xmlXPathObjectPtr found = find(doc, NULL, path);
+	xmlXPathObjectPtr found = find(doc, node, path);
 
 	for (size_t i = 0; i < count(found); i++) {
 		xmlChar *content = xmlNodeGetContent(found->nodesetval->nodeTab[i]);
@@ -121,6 +121,11 @@ static void texts(struct doc *doc, const char *path, char ***ret, size_t *n)
 		xmlFree(content);
 	}
 	xmlXPathFreeObject(found);
+}
+
+static void texts(struct doc *doc, const char *path, char ***ret, size_t *n)
+{
+	texts_below(doc, NULL, path, ret, n);
 }
 
 static uint64_t unit_bytes(const char *unit)
@@ -149,6 +154,44 @@ static uint64_t size_of(struct doc *doc, const char *path, const char *unit_path
 	return bytes;
 }
 
+/* A name that each host takes for itself. */
+static bool is_own_address(const char *name)
+{
+	static const char *const own[] = { "", "localhost", "localhost.localdomain", "ip6-localhost", "::1", "::", "0.0.0.0" };
+
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		if (strcmp(name, own[i]) == 0)
+			return true;
+	return strncmp(name, "127.", 4) == 0;
+}
+
+/* "nbd:web1@10.0.0.5:10809". NULL without servers (each host's own configuration then names them) and with one that is the host's own. */
+static char *network_share(struct doc *doc, xmlNodePtr node)
+{
+	char *protocol = text(doc, node, "./source/@protocol"), *name = text(doc, node, "./source/@name"), *id = NULL;
+	xmlXPathObjectPtr servers = find(doc, node, "./source/host");
+	bool is_good = protocol && count(servers) > 0;
+
+	if (is_good)
+		id = xprintf("%s:%s@", protocol, name ? name : "");
+	for (size_t i = 0; is_good && i < count(servers); i++) {
+		xmlNodePtr server = servers->nodesetval->nodeTab[i];
+		char *host = text(doc, server, "./@name"), *port = text(doc, server, "./@port"), *longer = NULL;
+
+		is_good = host && !is_own_address(host);
+		if (is_good)
+			longer = xprintf("%s%s%s:%s", id, i ? "," : "", host, port ? port : "");
+		free(id);
+		id = longer;
+		free(host);
+		free(port);
+	}
+	xmlXPathFreeObject(servers);
+	free(protocol);
+	free(name);
+	return id;
+}
+
 static void read_disk(struct doc *doc, xmlNodePtr node, struct lv_xml_disk *disk)
 {
 	disk->target = text(doc, node, "./target/@dev");
@@ -162,8 +205,12 @@ static void read_disk(struct doc *doc, xmlNodePtr node, struct lv_xml_disk *disk
 	disk->is_readonly = has(doc, node, "./readonly");
 	disk->is_shareable = has(doc, node, "./shareable");
 	disk->is_transient = has(doc, node, "./transient");
-	disk->has_backing = has(doc, node, "./backingStore/source");
 	disk->has_mirror = has(doc, node, "./mirror");
+	disk->is_network = disk->type && strcmp(disk->type, "network") == 0;
+	disk->share_id = disk->is_network ? network_share(doc, node) : NULL;
+	disk->startup_policy = text(doc, node, "./source/@startupPolicy");
+	texts_below(doc, node, ".//backingStore/source/@file | .//backingStore/source/@dev", &disk->backing, &disk->n_backing);
+	disk->backing_format = text(doc, node, "./backingStore/format/@type");
 }
 
 static void disk_clear(struct lv_xml_disk *disk)
@@ -175,6 +222,12 @@ static void disk_clear(struct lv_xml_disk *disk)
 	free(disk->pool);
 	free(disk->volume);
 	free(disk->format);
+	free(disk->share_id);
+	free(disk->startup_policy);
+	for (size_t i = 0; i < disk->n_backing; i++)
+		free(disk->backing[i]);
+	free(disk->backing);
+	free(disk->backing_format);
 }
 
 static void read_cpu(struct doc *doc, struct lv_xml_domain *domain)
@@ -314,6 +367,17 @@ static void set(xmlNodePtr node, const char *name, const char *value)
 	xmlSetProp(node, (const xmlChar *)name, (const xmlChar *)value);
 }
 
+static void drop_indexes(xmlNodePtr node)
+{
+	for (xmlNodePtr i = node->children; i; i = i->next) {
+		if (i->type != XML_ELEMENT_NODE)
+			continue;
+		xmlUnsetProp(i, (const xmlChar *)"index");
+		if (strcmp((const char *)i->name, "backingStore") == 0)
+			drop_indexes(i);
+	}
+}
+
 /* Points a disk at its place on the target. A volume keeps being named by pool and volume; a file or device
  * becomes the path that the target's pool gave. */
 static bool edit_disk(xmlNodePtr node, const struct hv_disk *disk, struct error *err)
@@ -326,9 +390,10 @@ static bool edit_disk(xmlNodePtr node, const struct hv_disk *disk, struct error 
 	if (!source)
 		return error_set(err, ERR_GUEST_DISK, "disk %s has no source in the guest's XML", disk->target);
 	/* A full copy has no backing file, and the index numbers belong to the source's chain. */
-	drop_children(node, "backingStore");
+	if (!disk->backing_path)
+		drop_children(node, "backingStore");
 	drop_children(node, "mirror");
-	xmlUnsetProp(source, (const xmlChar *)"index");
+	drop_indexes(node);
 	/* Labels and reservations speak of the old image. */
 	drop_children(source, "seclabel");
 	if (is_volume) {
@@ -338,9 +403,9 @@ static bool edit_disk(xmlNodePtr node, const struct hv_disk *disk, struct error 
 	}
 	if (!disk->target_path)
 		return error_set(err, ERR_GUEST_DISK, "disk %s: its path on the target is not known", disk->target);
-	set(node, "type", "file");
-	xmlUnsetProp(source, (const xmlChar *)"dev");
-	set(source, "file", disk->target_path);
+	set(node, "type", disk->is_device_there ? "block" : "file");
+	xmlUnsetProp(source, (const xmlChar *)(disk->is_device_there ? "file" : "dev"));
+	set(source, disk->is_device_there ? "dev" : "file", disk->target_path);
 	return true;
 }
 
@@ -508,41 +573,68 @@ bool lv_xml_tag_read(const char *xml, struct job_tag *ret)
 	return ok;
 }
 
-char *lv_xml_volume(const char *name, enum disk_format format, uint64_t capacity_bytes)
+static void add_format(xmlNodePtr parent, enum disk_format format)
+{
+	set(xmlNewChild(parent, NULL, (const xmlChar *)"format", NULL), "type", format == DISK_QCOW2 ? "qcow2" : "raw");
+}
+
+static xmlNodePtr new_volume(struct doc *doc, const char *name, uint64_t capacity_bytes)
 {
 	char digits[24];
-	DOC doc = { .doc = xmlNewDoc((const xmlChar *)"1.0") };
 	xmlNodePtr root = xmlNewNode(NULL, (const xmlChar *)"volume");
 
-	assert(format != DISK_OTHER);
-	xmlDocSetRootElement(doc.doc, root);
+	doc->doc = xmlNewDoc((const xmlChar *)"1.0");
+	xmlDocSetRootElement(doc->doc, root);
 	xmlNewTextChild(root, NULL, (const xmlChar *)"name", (const xmlChar *)name);
 	snprintf(digits, sizeof digits, "%" PRIu64, capacity_bytes);
-	xmlNodePtr capacity = xmlNewTextChild(root, NULL, (const xmlChar *)"capacity", (const xmlChar *)digits);
-	set(capacity, "unit", "bytes");
+	set(xmlNewTextChild(root, NULL, (const xmlChar *)"capacity", (const xmlChar *)digits), "unit", "bytes");
 	xmlNewTextChild(root, NULL, (const xmlChar *)"allocation", (const xmlChar *)"0");
+	return root;
+}
+
+char *lv_xml_volume(const struct hv_disk *disk)
+{
+	DOC doc = { 0 };
+	xmlNodePtr root = new_volume(&doc, disk->target_volume, disk->capacity_bytes);
+
+	assert(disk->format != DISK_OTHER);
 	xmlNodePtr target = xmlNewChild(root, NULL, (const xmlChar *)"target", NULL);
-	set(xmlNewChild(target, NULL, (const xmlChar *)"format", NULL), "type", format == DISK_QCOW2 ? "qcow2" : "raw");
-	if (format == DISK_QCOW2)
+	add_format(target, disk->format);
+	if (disk->format == DISK_QCOW2)
 		xmlNewTextChild(target, NULL, (const xmlChar *)"compat", (const xmlChar *)"1.1");
+	if (disk->backing_path) {
+		xmlNodePtr backing = xmlNewChild(root, NULL, (const xmlChar *)"backingStore", NULL);
+		xmlNewTextChild(backing, NULL, (const xmlChar *)"path", (const xmlChar *)disk->backing_path);
+		add_format(backing, disk->backing_format);
+	}
 	return doc_text(&doc);
 }
 
-/* Pools whose storage is somewhere else are the same pool wherever their definition says the same place. */
-static char *share_id(struct doc *doc, const char *kind)
+char *lv_xml_probe_volume(const char *name)
 {
-	static const char *const shared[] = { "netfs", "iscsi", "iscsi-direct", "rbd", "gluster", "sheepdog" };
-	bool is_shared = false;
+	enum { PROBE_BYTES = 4096 };
+	DOC doc = { 0 };
+	xmlNodePtr root = new_volume(&doc, name, PROBE_BYTES);
 
-	for (size_t i = 0; kind && i < sizeof shared / sizeof *shared; i++)
-		is_shared = is_shared || strcmp(kind, shared[i]) == 0;
-	if (!is_shared)
+	add_format(xmlNewChild(root, NULL, (const xmlChar *)"target", NULL), DISK_RAW);
+	return doc_text(&doc);
+}
+
+/* Pools that QEMU reaches by itself, over the network: the definition says all that it is told. */
+static char *source_id(struct doc *doc, const char *kind)
+{
+	static const char *const remote[] = { "iscsi-direct", "rbd", "gluster", "sheepdog" };
+	bool is_remote = false;
+
+	for (size_t i = 0; kind && i < sizeof remote / sizeof *remote; i++)
+		is_remote = is_remote || strcmp(kind, remote[i]) == 0;
+	if (!is_remote)
 		return NULL;
 	char *host = text(doc, NULL, "/pool/source/host/@name"), *port = text(doc, NULL, "/pool/source/host/@port");
 	char *dir = text(doc, NULL, "/pool/source/dir/@path"), *device = text(doc, NULL, "/pool/source/device/@path");
 	char *name = text(doc, NULL, "/pool/source/name");
 	char *id = NULL;
-	if (host)
+	if (host && !is_own_address(host))
 		id = xprintf("%s:%s:%s:%s:%s:%s", kind, host, port ? port : "", dir ? dir : "", device ? device : "",
 			     name ? name : "");
 	free(host);
@@ -561,7 +653,7 @@ bool lv_xml_pool_read(const char *xml, struct lv_xml_pool *ret, struct error *er
 		return false;
 	ret->kind = text(&doc, NULL, "/pool/@type");
 	ret->path = text(&doc, NULL, "/pool/target/path");
-	ret->share_id = share_id(&doc, ret->kind);
+	ret->source_id = source_id(&doc, ret->kind);
 	return true;
 }
 
@@ -569,7 +661,7 @@ void lv_xml_pool_clear(struct lv_xml_pool *pool)
 {
 	free(pool->kind);
 	free(pool->path);
-	free(pool->share_id);
+	free(pool->source_id);
 	*pool = (struct lv_xml_pool){ 0 };
 }
 

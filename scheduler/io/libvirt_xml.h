@@ -17,7 +17,12 @@ struct lv_xml_disk {
 	char *path;   /* file= or dev=; NULL otherwise */
 	char *pool, *volume; /* type volume */
 	char *format; /* driver type; NULL = unknown */
-	bool has_source, is_readonly, is_shareable, is_transient, has_backing, has_mirror;
+	char *share_id; /* type network: what every host opens as the same; NULL = its server's name means another on each host */
+	char *startup_policy; /* NULL = mandatory */
+	char **backing; /* paths of the layers below, the next one first */
+	size_t n_backing;
+	char *backing_format; /* of the next one */
+	bool has_source, is_network, is_readonly, is_shareable, is_transient, has_mirror;
 };
 
 enum lv_net_kind { LV_NET_BRIDGE, LV_NET_NETWORK, LV_NET_DIRECT /* macvtap */ };
@@ -62,8 +67,8 @@ struct lv_xml_domain {
 bool lv_xml_domain_read(const char *xml, struct lv_xml_domain *ret, struct error *err);
 void lv_xml_domain_clear(struct lv_xml_domain *domain);
 
-/* The domain as it has to be on the target: disks at their target_path, backing chains dropped (the copy
- * is a full one), interfaces on the target's networks, and without our tag when `drop_tag`. NULL with err set, also when a
+/* The domain as it has to be on the target: disks at their target_path, backing chains dropped where the copy
+ * is a full one, interfaces on the target's networks, and without our tag when `drop_tag`. NULL with err set, also when a
  * listed disk is not in the XML. */
 char *lv_xml_for_target(const char *xml, const struct hv_disk *disks, size_t n_disks,
 			const struct lv_nets *nets, bool drop_tag, struct error *err);
@@ -72,13 +77,15 @@ char *lv_xml_for_target(const char *xml, const struct hv_disk *disks, size_t n_d
 char *lv_xml_tag(const struct job_tag *tag);
 bool lv_xml_tag_read(const char *xml, struct job_tag *ret);
 
-/* A new sparse volume. */
-char *lv_xml_volume(const char *name, enum disk_format format, uint64_t capacity_bytes);
+/* A new sparse volume for the copy of a disk. */
+char *lv_xml_volume(const struct hv_disk *disk);
+/* A small one that is there only to be found from another host. */
+char *lv_xml_probe_volume(const char *name);
 
 struct lv_xml_pool {
 	char *kind;     /* dir, netfs, ... */
 	char *path;     /* NULL = none */
-	char *share_id; /* equal on two hosts = the same storage; NULL = local */
+	char *source_id; /* where its storage is, as its definition says; NULL = on its host, or at a server named as only its host can mean it */
 };
 bool lv_xml_pool_read(const char *xml, struct lv_xml_pool *ret, struct error *err);
 void lv_xml_pool_clear(struct lv_xml_pool *pool);

@@ -301,7 +301,7 @@ static const char whole[] =
 	"[group web]\nguests = Web1, Web2, Nobody\n"
 	"[rule apart]\nkind = anti_affinity\ngroups = web\n"
 	"[rule few]\nkind = at_most_moving\ngroups = web\ncount = 2\n"
-	"[map m]\nnetworks = br-A:br-B, br-C:br-D\npools = images:fast, target:vda:slow\n"
+	"[map m]\nnetworks = br-A:br-B, br-C:br-D\npools = images:fast, target:vda:slow/system.raw\n"
 	"[batch b]\nreason = don't panic\nmap = m\nto = h2\nto_pool = fast\n"
 	"[move 1]\nvm = Web1\npriority = -5\nmax_rate = 10 MB/s\nnot_before = 2026-11-23T22:00:00Z\n"
 	"[move 2]\nbatch = b\nvm = Web2\nfrom = h2\nto = h1\n";
@@ -375,7 +375,11 @@ static void a_whole_configuration_means_what_it_says(void **state)
 	assert_int_equal(request->n_moves, 2);
 	assert_string_equal(request->reason, "don't panic");
 	assert_string_equal(request->nets[1].to, "br-D");
-	assert_string_equal(request->pools[1].from, "target:vda");
+	assert_int_equal(request->n_pools, 3);
+	assert_string_equal(request->pools[1].from, "volume:vda");
+	assert_string_equal(request->pools[1].to, "system.raw");
+	assert_string_equal(request->pools[2].from, "target:vda");
+	assert_string_equal(request->pools[2].to, "slow");
 	assert_string_equal(request->moves[0].guest, "Web1");
 	assert_string_equal(request->moves[0].to, "h2");
 	assert_string_equal(request->moves[1].to, "h1");
@@ -419,6 +423,8 @@ static void rules_batches_and_maps_must_make_sense(void **state)
 	MISTAKE("[rule r]\nkind = affinity\n", "t.conf:1:", "no guests and no groups");
 	MISTAKE("[rule r]\nkind = apart\nguests = a\n", "t.conf:2:", "anti_affinity");
 	MISTAKE("[map m]\npools = a\n", "t.conf:2:", "OLD:NEW");
+	MISTAKE("[map m]\npools = target:vda:fast/\n", "t.conf:2:", "OLD:NEW");
+	MISTAKE("[map m]\npools = target:vda:/dev/vg/a\n", "t.conf:2:", "OLD:NEW");
 	MISTAKE("[map m]\npools = a:b, a:c\n", "t.conf:2:", "twice");
 	MISTAKE("[batch b]\nreason = x\n", "t.conf:1:", "no moves");
 	MISTAKE("[batch web]\n[move 1]\nvm = a\nbatch = wbe\n[move 2]\nvm = b\nbatch = web\n", "t.conf:4:", "did you mean web");

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "libvirt_xml.h"
+#include "xalloc.h"
 
 static const char guest_xml[] =
 	"<domain type='kvm' id='3'><name>web &lt;1&gt;</name><uuid>8c1f36a2-92dc-4d2c-9d9c-0a3f1ce6a0b1</uuid>"
@@ -80,7 +81,7 @@ static void each_kind_of_disk_is_read(void **state)
 	assert_int_equal(domain.n_disks, 4);
 	assert_string_equal(domain.disks[0].path, "/pool/a.qcow2");
 	assert_string_equal(domain.disks[0].format, "qcow2");
-	assert_true(domain.disks[0].has_backing);
+	assert_true(domain.disks[0].n_backing == 1);
 	assert_string_equal(domain.disks[1].path, "/dev/vg/b");
 	assert_null(domain.disks[2].path);
 	assert_string_equal(domain.disks[2].pool, "images");
@@ -273,29 +274,99 @@ static void a_damaged_tag_is_no_tag(void **state)
 
 static void a_new_volume_is_sparse_and_exact(void **state)
 {
+	const struct hv_disk disk = { .target_volume = (char *)"a&b", .format = DISK_QCOW2, .capacity_bytes = 12345678901234 };
+
 	(void)state;
-	char *xml = lv_xml_volume("a&b", DISK_QCOW2, 12345678901234);
+	char *xml = lv_xml_volume(&disk);
 	assert_text(xml, "/volume/name", "a&b");
 	assert_text(xml, "/volume/capacity", "12345678901234");
 	assert_text(xml, "/volume/capacity/@unit", "bytes");
 	assert_text(xml, "/volume/allocation", "0");
 	assert_text(xml, "/volume/target/format/@type", "qcow2");
+	assert_text(xml, "/volume/backingStore", NULL);
 	free(xml);
 }
 
-static void only_remote_storage_is_shared(void **state)
+static void a_top_layer_is_made_on_its_backing_file(void **state)
 {
-	struct lv_xml_pool dir = { 0 }, nfs = { 0 };
+	const struct hv_disk disk = { .target = (char *)"vda", .target_volume = (char *)"top", .format = DISK_QCOW2, .capacity_bytes = 1,
+				      .backing_path = (char *)"/pool/base.qcow2", .backing_format = DISK_QCOW2,
+				      .target_path = (char *)"/new/top" };
 
 	(void)state;
-	assert_true(lv_xml_pool_read("<pool type='dir'><target><path>/images</path></target></pool>", &dir, NULL));
-	assert_null(dir.share_id);
-	assert_string_equal(dir.path, "/images");
-	assert_true(lv_xml_pool_read("<pool type='netfs'><source><host name='nas'/><dir path='/vms'/></source>"
-				     "<target><path>/mnt</path></target></pool>", &nfs, NULL));
-	assert_string_equal(nfs.share_id, "netfs:nas::/vms::");
-	lv_xml_pool_clear(&dir);
-	lv_xml_pool_clear(&nfs);
+	char *volume = lv_xml_volume(&disk), *guest = edit(&disk, 1, NULL, 0, false);
+	assert_text(volume, "/volume/backingStore/path", "/pool/base.qcow2");
+	assert_text(volume, "/volume/backingStore/format/@type", "qcow2");
+	assert_text(guest, "//disk[target/@dev='vda']/source/@file", "/new/top");
+	assert_text(guest, "//disk[target/@dev='vda']/backingStore/source/@file", "/pool/base.qcow2");
+	free(volume);
+	free(guest);
+}
+
+static void a_copy_on_a_device_is_a_block_disk(void **state)
+{
+	const struct hv_disk disk = { .target = (char *)"vda", .target_path = (char *)"/dev/vg/a", .is_device_there = true };
+
+	(void)state;
+	char *xml = edit(&disk, 1, NULL, 0, false);
+	assert_text(xml, "//disk[target/@dev='vda']/@type", "block");
+	assert_text(xml, "//disk[target/@dev='vda']/source/@dev", "/dev/vg/a");
+	assert_text(xml, "//disk[target/@dev='vda']/source/@file", NULL);
+	free(xml);
+}
+
+/* A folder on a file server is proven by its content, not by its definition. */
+static void only_what_qemu_opens_over_the_network_is_known_by_its_definition(void **state)
+{
+	static const struct {
+		const char *xml, *id;
+	} pools[] = {
+		{ "<pool type='dir'><target><path>/images</path></target></pool>", NULL },
+		{ "<pool type='netfs'><source><host name='nas'/><dir path='/vms'/></source><target><path>/mnt</path></target></pool>", NULL },
+		{ "<pool type='rbd'><source><host name='ceph1' port='6789'/><name>vms</name></source></pool>", "rbd:ceph1:6789:::vms" },
+		{ "<pool type='rbd'><source><host name='localhost'/><name>vms</name></source></pool>", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+		struct lv_xml_pool pool = { 0 };
+		assert_true(lv_xml_pool_read(pools[i].xml, &pool, NULL));
+		if (pools[i].id)
+			assert_string_equal(pool.source_id, pools[i].id);
+		else
+			assert_null(pool.source_id);
+		lv_xml_pool_clear(&pool);
+	}
+}
+
+static void a_network_disk_is_known_by_its_servers_unless_they_are_each_hosts_own(void **state)
+{
+	static const struct {
+		const char *source, *id;
+	} disks[] = {
+		{ "<source protocol='nbd' name='x'><host name='10.0.0.5' port='10809'/></source>", "nbd:x@10.0.0.5:10809" },
+		{ "<source protocol='rbd' name='p/i'><host name='a' port='1'/><host name='b' port='2'/></source>", "rbd:p/i@a:1,b:2" },
+		{ "<source protocol='rbd' name='p/i'/>", NULL },
+		{ "<source protocol='nbd' name='x'><host name='localhost' port='1'/></source>", NULL },
+		{ "<source protocol='nbd' name='x'><host name='127.0.0.1' port='1'/></source>", NULL },
+		{ "<source protocol='nbd' name='x'><host transport='unix' socket='/run/x'/></source>", NULL },
+		{ "<source protocol='rbd' name='p/i'><host name='a'/><host name='::1'/></source>", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof disks / sizeof *disks; i++) {
+		struct lv_xml_domain domain;
+		char *xml = xprintf("<domain><name>n</name><uuid>u</uuid><devices><disk type='network'>%s<target dev='vda'/></disk></devices></domain>",
+				    disks[i].source);
+		assert_true(lv_xml_domain_read(xml, &domain, NULL));
+		assert_true(domain.disks[0].is_network && domain.disks[0].has_source);
+		if (disks[i].id)
+			assert_string_equal(domain.disks[0].share_id, disks[i].id);
+		else
+			assert_null(domain.disks[0].share_id);
+		lv_xml_domain_clear(&domain);
+		free(xml);
+	}
 }
 
 static void the_model_that_a_host_offers_becomes_a_cpu(void **state)
@@ -349,7 +420,10 @@ int main(void)
 		cmocka_unit_test(a_tag_comes_back_as_it_was),
 		cmocka_unit_test(a_damaged_tag_is_no_tag),
 		cmocka_unit_test(a_new_volume_is_sparse_and_exact),
-		cmocka_unit_test(only_remote_storage_is_shared),
+		cmocka_unit_test(a_top_layer_is_made_on_its_backing_file),
+		cmocka_unit_test(a_copy_on_a_device_is_a_block_disk),
+		cmocka_unit_test(only_what_qemu_opens_over_the_network_is_known_by_its_definition),
+		cmocka_unit_test(a_network_disk_is_known_by_its_servers_unless_they_are_each_hosts_own),
 		cmocka_unit_test(the_model_that_a_host_offers_becomes_a_cpu),
 		cmocka_unit_test(what_the_target_must_have_is_read),
 	};

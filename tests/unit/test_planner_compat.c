@@ -193,6 +193,111 @@ static void a_disk_on_shared_storage_needs_no_space(void **state)
 	assert_int_equal(asked(&world).code, ERR_NONE);
 }
 
+static void a_network_disk_stays_and_makes_the_move_mixed(void **state)
+{
+	struct world world = fitting();
+	struct disk *disk = guest_add_disk(world.web, "vdb");
+	enum move_kind kind;
+
+	(void)state;
+	disk->share_id = strdup("nbd:x@10.0.0.5:10809");
+	disk->capacity_bytes = 100 * GIB;
+	world_seal(world.inventory);
+	assert_int_equal(planner_disk_bytes(world.inventory, 0, 1, &kind), 5 * GIB);
+	assert_int_equal(kind, MOVE_MIXED);
+	world.web->disks[0].readonly = true;
+	assert_int_equal(planner_disk_bytes(world.inventory, 0, 1, &kind), 0);
+	assert_int_equal(kind, MOVE_SHARED);
+	assert_int_equal(asked(&world).code, ERR_NONE);
+}
+
+static void a_disk_in_no_pool_goes_to_the_one_that_is_named_for_it(void **state)
+{
+	struct world world = fitting();
+	struct error error;
+
+	(void)state;
+	free(world.web->disks[0].pool);
+	world.web->disks[0].pool = NULL;
+	world.web->disks[0].path = strdup("/dev/vg/web1");
+	error = asked(&world);
+	assert_int_equal(error.code, ERR_GUEST_DISK);
+	assert_non_null(strstr(error.message, "/dev/vg/web1"));
+	assert_non_null(strstr(error.hint, "target:vda:POOL"));
+	world = fitting();
+	free(world.web->disks[0].pool);
+	world.web->disks[0].pool = NULL;
+	world.web->disks[0].path = strdup("/dev/vg/web1");
+	world.request->to_pool = strdup("images");
+	assert_int_equal(asked(&world).code, ERR_NONE);
+}
+
+static void a_cdrom_image_that_the_target_lacks_is_refused_unless_it_may_be_missing(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		struct world world = fitting();
+		struct disk *disk = guest_add_disk(world.web, "hdc");
+		struct error error;
+
+		disk->readonly = true;
+		disk->pool = strdup("images");
+		disk->volume = strdup("tools.iso");
+		disk->may_be_missing = i == 1;
+		world.inventory->hosts[0].pools[0].path = strdup("/images");
+		strings_add(&world.inventory->hosts[0].pools[0].media, &world.inventory->hosts[0].pools[0].n_media, "tools.iso");
+		world.target->pools[0].path = strdup(i == 3 ? "/elsewhere" : "/images");
+		if (i == 2)
+			strings_add(&world.target->pools[0].media, &world.target->pools[0].n_media, "tools.iso");
+		error = asked(&world);
+		assert_int_equal(error.code, i == 0 ? ERR_TARGET_MEDIA : ERR_NONE);
+		if (i == 0)
+			assert_non_null(strstr(error.message, "tools.iso"));
+	}
+}
+
+/* One list for hypervisors decides as the planner does: the move's own words before the request's, the disk's before the pool's. */
+static void mappings_in_one_list_decide_as_they_do_apart(void **state)
+{
+	struct request *request = request_new(REQUEST_BATCH);
+	struct wanted_move *wanted = request_add_move(request, "web1");
+	struct disk disks[] = {
+		{.target = (char *)"vda", .pool = (char *)"images"},
+		{.target = (char *)"vdb", .pool = (char *)"images"},
+		{.target = (char *)"vdc", .pool = (char *)"other"},
+		{.target = (char *)"vdd"},
+	};
+	size_t n, i, step;
+
+	(void)state;
+	for (step = 0; step < 5; step++) {
+		struct name_map *maps;
+
+		if (step == 1)
+			request->to_pool = strdup("last");
+		else if (step == 2)
+			name_map_add(&wanted->pools, &wanted->n_pools, "images", "mapped");
+		else if (step == 3)
+			name_map_add(&request->pools, &request->n_pools, "target:vda", "exact");
+		else if (step == 4)
+			name_map_add(&wanted->pools, &wanted->n_pools, "target:vdb", "own");
+		maps = planner_pool_maps(wanted, request, &n);
+		for (i = 0; i < sizeof disks / sizeof disks[0]; i++) {
+			const char *apart = planner_target_pool(&disks[i], wanted, request);
+			const char *listed = planner_mapped_pool(maps, n, disks[i].target, disks[i].pool);
+
+			assert_true(apart == NULL ? listed == NULL : strcmp(apart, listed) == 0);
+		}
+		free(maps);
+	}
+	assert_string_equal(planner_target_pool(&disks[0], wanted, request), "mapped");
+	assert_string_equal(planner_target_pool(&disks[1], wanted, request), "own");
+	assert_string_equal(planner_target_pool(&disks[3], wanted, request), "last");
+	request_free(request);
+}
+
 static void rules_refuse_hosts_and_company(void **state)
 {
 	struct world world = fitting();
@@ -251,6 +356,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_missing_network_is_refused_and_a_mapping_helps),
 	cmocka_unit_test(pools_are_checked_for_name_and_space),
 	cmocka_unit_test(a_disk_on_shared_storage_needs_no_space),
+	cmocka_unit_test(a_network_disk_stays_and_makes_the_move_mixed),
+	cmocka_unit_test(a_disk_in_no_pool_goes_to_the_one_that_is_named_for_it),
+	cmocka_unit_test(a_cdrom_image_that_the_target_lacks_is_refused_unless_it_may_be_missing),
+	cmocka_unit_test(mappings_in_one_list_decide_as_they_do_apart),
 	cmocka_unit_test(rules_refuse_hosts_and_company),
 	cmocka_unit_test(facts_of_a_guest_forbid_any_move),
 };

@@ -353,6 +353,27 @@ static void a_probe_shows_one_host_as_it_is(void **state)
 	fixture_free(f);
 }
 
+static void only_pools_of_one_storage_are_proven_the_same(void **state)
+{
+	struct fixture *f = world();
+	const struct name_map pairs[] = {{(char *)(uintptr_t)"images", (char *)(uintptr_t)"images"},
+		{(char *)(uintptr_t)"nfs", (char *)(uintptr_t)"nfs"}, {(char *)(uintptr_t)"nfs", (char *)(uintptr_t)"images"},
+		{(char *)(uintptr_t)"nfs", (char *)(uintptr_t)"none"}};
+	const struct hv_reply *reply;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++)
+		host_add_pool(&f->inventory->hosts[i], "nfs")->share_id = xstrdup("server:/export");
+	fixture_start(f);
+	reply = fixture_ask(f, (struct hv_request){.kind = HV_SAME_POOLS, .guest = "web", .host = "h1", .target = "h2", .pools = pairs, .n_pools = 4});
+	assert_int_equal(reply->error.code, ERR_NONE);
+	assert_int_equal(reply->n_pools, 1);
+	assert_string_equal(reply->pools[0].from, "nfs");
+	assert_string_equal(reply->pools[0].to, "nfs");
+	fixture_free(f);
+}
+
 static void a_target_out_of_ports_refuses(void **state)
 {
 	struct fixture *f = fixture_new();
@@ -382,6 +403,7 @@ int main(void)
 		cmocka_unit_test(preflight_names_what_is_missing),
 		cmocka_unit_test(preflight_gives_the_exact_disks),
 		cmocka_unit_test(shared_disks_follow_without_being_copied),
+		cmocka_unit_test(only_pools_of_one_storage_are_proven_the_same),
 		cmocka_unit_test(a_disk_that_is_not_listed_is_missing_on_the_target),
 		cmocka_unit_test(networks_are_mapped_on_the_way),
 		cmocka_unit_test(prepare_never_takes_an_existing_volume),

@@ -147,3 +147,28 @@ show_state() {
     "$lab" status
     "$lab" check --allow-leftovers
 }
+
+# What a host has sent over the migration network.
+sent_bytes() { "$lab" traffic | jq --arg host "$1" '.[] | select(.host == $host and .network == "migration") | .sent_bytes'; }
+blackout_of() { "$lab" check --max-gap 10000 -o json | jq --arg guest "$1" '.guests[] | select(.name == $guest) | .blackout_ms'; }
+# The plan's word for a move, of one guest to h2.
+plans_as() { # GUEST KIND [OPTION OF plan move...]
+    drover plan move "$1" --to h2 "${@:3}" -o json >"$work/plan"
+    jq -c '.moves[] | {guest, kind, bytes, reason}' "$work/plan"
+    jq -e --arg kind "$2" '.moves[0].kind == $kind' "$work/plan" >/dev/null
+}
+# The pre-flight says no with this code of errors.def.
+is_refused() { # CODE ARGUMENTS OF move...
+    local code=$1 exit_code=0
+    drover preflight move "${@:2}" -o json >"$work/checks" 2>&1 || exit_code=$?
+    cat "$work/checks"
+    grep -q "\"$code\"" "$work/checks" && [ "$exit_code" = 4 ]
+}
+# A folder as another pool of a host.
+pool_path() { echo "/var/lib/libvirt/$1"; }
+make_pool() { # HOST NAME
+    "$lab" virsh "$1" pool-define-as "$2" dir --target "$(pool_path "$2")" >/dev/null
+    "$lab" virsh "$1" "pool-build $2; pool-start $2" >/dev/null
+}
+# "hda PATH hdb PATH": as libvirt on that host knows them.
+disks_of() { "$lab" virsh "$1" domblklist "$2" "${@:3}" | xargs; } # HOST GUEST [--inactive]
