@@ -100,7 +100,7 @@ static bool links_free(const struct engine *engine, const struct move *move, str
 
 	for (i = 0; i < LINKS_OF_MOVE; i++) {
 		const struct link *link;
-		char name[300];
+		char name[300], bound[80];
 		uint64_t capacity;
 		uint32_t wanted;
 
@@ -115,8 +115,9 @@ static bool links_free(const struct engine *engine, const struct move *move, str
 		if (capacity == 0)
 			return error_set(why, codes[i], "%s: %u moves on it now carry %.1f MB/s, and what it can carry is still being measured",
 				name, link->n_active, (double)link->flow_bytes_per_s / 1e6);
-		return error_set(why, codes[i], "%s: %u moves on it now carry %.1f MB/s of the %.1f MB/s it can", name,
-			link->n_active, (double)link->flow_bytes_per_s / 1e6, (double)capacity / 1e6);
+		return error_set(why, codes[i], "%s: %u moves on it now carry %.1f MB/s of the %.1f MB/s it can%s", name,
+			link->n_active, (double)link->flow_bytes_per_s / 1e6, (double)capacity / 1e6,
+			links_bound(engine, link, bound, sizeof bound));
 	}
 	return true;
 }

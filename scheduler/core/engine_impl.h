@@ -284,6 +284,8 @@ bool links_is_strict(const struct engine *engine, const struct link *link);    /
 uint64_t links_capacity(const struct engine *engine, const struct link *link); /* what they can have, as measured; 0 = not known */
 const char *links_name(const struct engine *engine, uint32_t at, char *buffer, size_t size);
 bool links_is_full(const struct engine *engine, uint32_t at, const struct link_flow *flow);
+/* What holds its moves below what it could carry, for messages; "" = nothing. */
+const char *links_bound(const struct engine *engine, const struct link *link, char *buffer, size_t size);
 void links_judge(struct engine *engine, const struct link_flow *flows); /* flows: one per link */
 void links_count(struct engine *engine, uint32_t host, const struct hv_note *note);
 bool links_set_limit(struct engine *engine, const struct rate_limit *limit, struct error *err);

@@ -162,6 +162,20 @@ uint64_t links_capacity(const struct engine *engine, const struct link *link)
 	return min_limit(ceiling, measured > others ? measured - others : 1);
 }
 
+const char *links_bound(const struct engine *engine, const struct link *link, char *buffer, size_t size)
+{
+	uint64_t others = others_on(engine, link);
+
+	buffer[0] = '\0';
+	if (link->limit_bytes_per_s != 0 && links_ceiling(engine, link) == link->limit_bytes_per_s)
+		snprintf(buffer, size, ", by throttle --rate");
+	else if (others > mul_div(link->nominal_bytes_per_s, link->reserve_percent, 100) && others > 0)
+		snprintf(buffer, size, ", beside %.1f MB/s of others", (double)others / 1e6);
+	else if (link->reserve_percent > 0)
+		snprintf(buffer, size, ", with %u %% kept free", link->reserve_percent);
+	return buffer;
+}
+
 /* ---- what they show ---- */
 
 static void audit_change(struct engine *engine, const struct link *link, uint64_t before)

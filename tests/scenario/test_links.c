@@ -93,6 +93,15 @@ static uint64_t granted(const struct trial *trial)
 	return sum;
 }
 
+/* Is this said of the last guest, which waits? */
+static bool waits_for(const struct trial *trial, const char *text)
+{
+	struct move_live live;
+
+	engine_move_live(trial->engine, engine_n_moves(trial->engine) - 1, &live);
+	return strstr(live.waiting.message, text) != NULL;
+}
+
 static void narrow(struct trial *trial, uint64_t rate, int64_t for_ms)
 {
 	struct sim_fault fault = {.kind = SIM_FAULT_LINK_SLOW, .host = "h1", .value = rate, .duration_ms = for_ms};
@@ -149,6 +158,7 @@ static void the_operators_limit_holds_at_once_until_it_is_lifted(void **state)
 		assert_trial(i < 8 || out_of_h1(trial).flow_bytes_per_s <= 33 * MB, trial);
 	}
 	assert_trial(out_of_h1(trial).flow_bytes_per_s > 20 * MB, trial);
+	assert_trial(waits_for(trial, "of the 30.0 MB/s it can, by throttle --rate"), trial);
 	trial_limit_rate(trial, "h1", 0);
 	pass(trial, 5000);
 	assert_trial(out_of_h1(trial).flow_bytes_per_s > 100 * MB, trial);
@@ -170,6 +180,7 @@ static void a_reserve_is_kept_free_on_a_measured_link_too(void **state)
 			above_ms += 250;
 	}
 	assert_trial(above_ms < 3000, trial);
+	assert_trial(waits_for(trial, "with 25 % kept free"), trial);
 	assert_trial(trial_run(trial, 3600000), trial);
 	trial_free(trial);
 }
@@ -203,6 +214,7 @@ static void production_traffic_is_made_room_for_and_the_room_is_taken_back(void 
 	for (i = 0; i < 10; i++)
 		count(trial, &counter, 60 * MB);
 	assert_trial(out_of_h1(trial).others_bytes_per_s > 45 * MB, trial);
+	assert_trial(waits_for(trial, "MB/s of others"), trial);
 	assert_trial(granted(trial) <= 80 * MB && granted(trial) >= 50 * MB, trial);
 	for (i = 0; i < 10; i++)
 		count(trial, &counter, 0);

@@ -48,3 +48,27 @@ lines_of_log() { wc -l <"$log"; }
 
 mb() { awk -v b="$1" 'BEGIN { printf "%.1f", b / 1e6 }'; }
 h1_sent() { "$lab" traffic | jq '[.[] | select(.host == "h1" and .network == "migration") | .sent_bytes][0]'; }
+
+# Three seconds on a machine that has time; on a busy one every answer of drover takes longer, and so may this.
+allowed_ms() {
+    local began_ms
+    began_ms=$(now_ms)
+    drover status >/dev/null 2>&1 || true
+    echo $((3000 + 6 * ($(now_ms) - began_ms)))
+}
+
+# A second stream, not ours, from h1 to h2 over the network that the moves use. Set a trap that ends it.
+stream=
+end_stream() { # the sender by its id; the receiver ends with it
+    [ -z "$stream" ] || kill "$stream" 2>/dev/null || true
+    stream=
+}
+# shellcheck disable=SC2016,SC2034  # perl's; read by the scripts that source this
+begin_stream() { # sets began, when it flows
+    : >"$work/sender"
+    "$lab" exec h2 perl -MIO::Socket::INET -e '$l = IO::Socket::INET->new(LocalAddr => "10.83.2.2", LocalPort => 5999, Listen => 1, ReuseAddr => 1) or die; $c = $l->accept; 1 while sysread $c, $_, 65536' &
+    "$lab" exec h1 perl -MIO::Socket::INET -e '$b = "x" x 65536; for (1 .. 50) { last if $s = IO::Socket::INET->new("10.83.2.2:5999"); select undef, undef, undef, 0.1 } $s or die; $| = 1; print "$$\n"; 1 while syswrite $s, $b' >"$work/sender" &
+    until [ -s "$work/sender" ]; do sleep 0.05; done
+    began=$(now_ms)
+    stream=$(cat "$work/sender")
+}
