@@ -95,9 +95,15 @@ void not_checked(struct examination *x, char *why)
 	add(x, FINDING_NOT_CHECKED, why);
 }
 
+void explained_by(struct examination *x, enum check_id check)
+{
+	not_checked(x, xprintf("the check %s failed", infos[check].name));
+	mark_failed(x);
+}
+
 bool has_failed(const struct examination *x, enum check_id check, uint32_t host)
 {
-	return (x->host_failed[host] >> check & 1) != 0;
+	return ((host == INDEX_NONE ? x->here_failed : x->host_failed[host]) >> check & 1) != 0;
 }
 
 /* ---- facts ---- */
@@ -190,8 +196,7 @@ static void make_check(struct examination *x, enum check_id check, uint32_t host
 
 		if (ground == CHECK_COUNT || !ground_has_failed(x, ground))
 			continue;
-		not_checked(x, xprintf("the check %s failed", infos[ground].name));
-		mark_failed(x); /* whatever stands on this one is not made either */
+		explained_by(x, ground);
 	}
 	if (!x->has_said)
 		functions[check](x);

@@ -64,6 +64,21 @@ void libvirt_pair_facts_free(struct libvirt_pair_facts *facts)
 	free(facts);
 }
 
+void credential_facts_clear(struct credential_facts *facts)
+{
+	size_t i;
+
+	for (i = 0; i < facts->n_certificates; i++) {
+		free(facts->certificates[i].file);
+		free(facts->certificates[i].until);
+		free(facts->certificates[i].trouble);
+		texts_free(facts->certificates[i].lacking_names, facts->certificates[i].n_lacking_names);
+	}
+	free(facts->certificates);
+	free(facts->ticket_cache);
+	*facts = (struct credential_facts){0};
+}
+
 void shell_facts_init(struct shell_facts *facts)
 {
 	*facts = (struct shell_facts){.port_min = MIGRATION_PORT_MIN, .port_max = MIGRATION_PORT_MAX};
@@ -84,6 +99,7 @@ void shell_facts_clear(struct shell_facts *facts)
 	free(facts->lock_manager);
 	texts_free(facts->failures, facts->n_failures);
 	texts_free(facts->firewall_rules, facts->n_firewall_rules);
+	credential_facts_clear(&facts->credentials);
 	shell_facts_init(facts);
 }
 
@@ -141,6 +157,7 @@ void doctor_facts_free(struct doctor_facts *facts)
 	free(facts->is_asked);
 	free(facts->here.state);
 	free(facts->here.state_kind);
+	credential_facts_clear(&facts->here.credentials);
 	free(facts);
 }
 

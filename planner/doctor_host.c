@@ -126,10 +126,16 @@ void doctor_check_CONTROL_PORT(struct examination *x)
 void doctor_check_CONNECTION(struct examination *x)
 {
 	const struct host *host = the_host(x);
+	enum check_id explanation;
 	struct finding *finding;
 
 	if (host->reachable)
 		return;
+	explanation = doctor_refusal_of(x, x->host, &host_facts_of(x, x->host)->control, true);
+	if (explanation != CHECK_COUNT) {
+		explained_by(x, explanation);
+		return;
+	}
 	finding = fault(x, FINDING_OK, xstrdup(host->down.message), xstrdup("an answer"));
 	if (host->down.hint[0] != '\0') {
 		free(finding->hint);

@@ -26,7 +26,9 @@ typedef void check_fn(struct examination *x);
 /* Each adds one finding; texts with malloc are taken over. level FINDING_OK = that of the table. */
 struct finding *fault(struct examination *x, enum finding_level level, char *found, char *expected);
 void not_checked(struct examination *x, char *why);
-/* Whether this check has found an error on the host. */
+/* Instead of a fault that another check's finding explains: not checked, nor is what stands on it. */
+void explained_by(struct examination *x, enum check_id check);
+/* Whether this check has found an error on the host; INDEX_NONE = here. */
 bool has_failed(const struct examination *x, enum check_id check, uint32_t host);
 
 /* Facts by their subject. */
@@ -42,6 +44,10 @@ const struct shell_facts *need_shell(struct examination *x, uint32_t host);
 const struct interface_fact *doctor_interface(const struct shell_facts *shell, const char *address);
 /* doctor_firewall.c: the rule that drops or rejects a TCP port from first to last; NULL = none. With free(). */
 char *doctor_closing_rule(char *const *rules, size_t n, uint16_t first, uint16_t last);
+
+/* doctor_credentials.c: the check that explains why a connection to uri was refused: certificates of the host, or credentials here
+ * when the connection was from here; CHECK_COUNT = none. */
+enum check_id doctor_refusal_of(const struct examination *x, uint32_t host, const struct uri_parts *uri, bool is_from_here);
 
 #define CHECK(symbol, name, scope, level, after1, after2, title, how, hint) check_fn doctor_check_##symbol;
 #include "drover/checks.def"

@@ -193,6 +193,7 @@ void doctor_check_WAY(struct examination *x)
 void doctor_check_HOP(struct examination *x)
 {
 	const struct libvirt_pair_facts *pair;
+	enum check_id explanation;
 
 	if (x->facts->is_direct)
 		return; /* hosts do not log in to each other */
@@ -201,8 +202,15 @@ void doctor_check_HOP(struct examination *x)
 		return;
 	if (!pair->is_hop_known)
 		not_checked(x, xstrdup(pair->why_unknown));
-	else if (pair->hop.code != ERR_NONE)
+	if (!pair->is_hop_known || pair->hop.code == ERR_NONE)
+		return;
+	explanation = doctor_refusal_of(x, x->host, &host_facts_of(x, x->target)->peer, false);
+	if (explanation == CHECK_COUNT)
+		explanation = doctor_refusal_of(x, x->target, &host_facts_of(x, x->target)->peer, false);
+	if (explanation == CHECK_COUNT)
 		fault_by_error(x, &pair->hop, "a connection");
+	else
+		explained_by(x, explanation);
 }
 
 void doctor_check_CPU(struct examination *x)

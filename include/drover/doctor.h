@@ -99,8 +99,31 @@ struct libvirt_pair_facts {
 };
 void libvirt_pair_facts_free(struct libvirt_pair_facts *facts);
 
+enum { CERTIFICATE_DAYS_MIN = 14 }; /* one that ends sooner is told of: time enough to make another */
+
+/* A certificate where libvirt or QEMU looks for it. */
+struct certificate_fact {
+	char *file;
+	char *until;          /* as its own date says */
+	char *trouble;        /* why it is not valid: expired, not signed by the CA beside it; NULL = it is */
+	bool ends_soon;
+	char **lacking_names; /* that the host is known by, and that it does not bear */
+	size_t n_lacking_names;
+};
+
+/* Of a machine, found by tools that may be missing. */
+struct credential_facts {
+	bool has_openssl;
+	struct certificate_fact *certificates;
+	size_t n_certificates;
+	bool has_klist, has_ticket; /* of Kerberos */
+	char *ticket_cache;
+};
+void credential_facts_clear(struct credential_facts *facts);
+
 /* What is known on the machine that drover runs on. */
 struct here_facts {
+	struct credential_facts credentials;
 	char *state;          /* path of the state file */
 	char *state_kind;     /* its file system: "ext4"; NULL = not found out */
 	bool is_state_remote; /* a network file system */
@@ -136,6 +159,7 @@ struct shell_facts {
 	char **failures;               /* of virt-host-validate */
 	size_t n_failures;
 	bool has_validate;
+	struct credential_facts credentials; /* certificates */
 	char **firewall_rules;         /* lines that drop or reject */
 	size_t n_firewall_rules;
 	bool has_firewall;

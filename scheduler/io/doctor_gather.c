@@ -92,7 +92,7 @@ static void ask_by_shell(struct host_facts *host, const char *shell)
 		host->shell_unknown = xstrdup("no shell in its [host] section");
 		return;
 	}
-	script = script_for_host();
+	script = script_for_host(host);
 	if (!shell_run(shell, script, &output, &why)) {
 		host->shell_unknown = why;
 	} else {
@@ -109,11 +109,41 @@ static void ask_host(struct gathering *gathering, uint32_t host)
 	ask_by_shell(&gathering->facts->hosts[host], gathering->shells[host]);
 }
 
+/* pkipath= of the first URI that has one; with free(), NULL = none has. */
+static char *find_pkipath(const struct doctor_facts *facts)
+{
+	size_t i;
+
+	for (i = 0; i < facts->inventory->n_hosts; i++) {
+		const char *at = strstr(facts->hosts[i].uri, "pkipath=");
+
+		if (at != NULL)
+			return xprintf("%.*s", (int)strcspn(at + strlen("pkipath="), "&;#"), at + strlen("pkipath="));
+	}
+	return NULL;
+}
+
+static void ask_credentials(struct doctor_facts *facts)
+{
+	char *pkipath = find_pkipath(facts), *script = script_for_here(pkipath), *why = NULL;
+	struct shell_output output;
+
+	if (shell_run("", script, &output, &why)) {
+		if (!script_read_here(output.text, &facts->here.credentials))
+			credential_facts_clear(&facts->here.credentials);
+		free(output.text);
+	}
+	free(why);
+	free(script);
+	free(pkipath);
+}
+
 void gather_hosts(struct doctor_facts *facts, const char *const *shells)
 {
 	struct gathering gathering = {.facts = facts, .shells = shells, .ask = ask_host};
 	uint32_t host;
 
+	ask_credentials(facts);
 	ask_all(&gathering);
 	for (host = 0; host < facts->inventory->n_hosts; host++)
 		if (!is_needed(facts, host))

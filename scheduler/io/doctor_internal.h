@@ -22,10 +22,12 @@ struct shell_output {
 bool shell_run(const char *shell, const char *script, struct shell_output *ret, char **ret_why);
 
 /* With free(). */
-char *script_for_host(void);
+char *script_for_here(const char *pkipath); /* NULL = where libvirt looks by itself */
+char *script_for_host(const struct host_facts *host);
 char *script_for_pairs(const struct doctor_facts *facts, uint32_t source);
 /* False when the text is not whole. */
 bool script_read_host(const char *text, int64_t started_wall_ms, int64_t first_wall_ms, struct shell_facts *ret);
+bool script_read_here(const char *text, struct credential_facts *ret);
 bool script_read_pairs(const char *text, struct doctor_facts *facts, uint32_t source);
 
 int64_t local_wall_ms(void);

@@ -6,10 +6,31 @@
 
 #include "doctor_internal.h"
 
+enum { DAY_SECONDS = 86400 };
+
 static const char preamble[] =
 	"export LC_ALL=C PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\n"
 	"has() { command -v \"$1\" >/dev/null 2>&1; }\n"
 	"tell() { sed \"s|^|$1 |\"; }\n";
+
+/* certificate CA FILE NAME...: what is wrong with it */
+static const char certificate_functions[] =
+	"certificate() {\n"
+	"  [ -r \"$2\" ] || return 0\n"
+	"  ca=$1 file=$2\n"
+	"  shift 2\n"
+	"  echo \"certificate $file $(openssl x509 -in \"$file\" -noout -enddate 2>/dev/null | sed 's/notAfter=//')\"\n"
+	"  if said=$(openssl verify -CAfile \"$ca\" \"$file\" 2>&1); then\n"
+	"    openssl x509 -in \"$file\" -noout -checkend $soon >/dev/null || echo \"soon $file\"\n"
+	"  else\n"
+	"    said=$(echo \"$said\" | sed -n 's/^error .* lookup: *//p' | head -n 1)\n"
+	"    echo \"trouble $file ${said:-not verified by $ca}\"\n"
+	"  fi\n"
+	"  for name in \"$@\"; do\n"
+	"    case $name in *[!0-9.]*) by=-checkhost ;; *) by=-checkip ;; esac\n"
+	"    openssl x509 -in \"$file\" -noout $by \"$name\" 2>/dev/null | grep -q 'does match' || echo \"lacking $file $name\"\n"
+	"  done\n"
+	"}\n";
 
 static const char host_script[] =
 	"echo \"clock $(date +%s%N)\"\n"
@@ -35,7 +56,37 @@ static const char host_script[] =
 	"  echo has firewall\n"
 	"  echo \"$rules\" | tell rule\n"
 	"fi\n"
+	"if has openssl; then\n"
+	"  echo has openssl\n"
+	"  certificate /etc/pki/CA/cacert.pem /etc/pki/CA/cacert.pem\n"
+	"  certificate /etc/pki/CA/cacert.pem /etc/pki/libvirt/servercert.pem $names\n"
+	"  certificate /etc/pki/CA/cacert.pem /etc/pki/libvirt/clientcert.pem\n"
+	"  for folder in /etc/pki/qemu /etc/pki/libvirt-migrate; do\n"
+	"    certificate $folder/ca-cert.pem $folder/server-cert.pem\n"
+	"    certificate $folder/ca-cert.pem $folder/client-cert.pem\n"
+	"  done\n"
+	"fi\n"
 	"echo end\n";
+
+/* The first folder that has a certificate for us, as libvirt looks for it. */
+static const char here_script[] =
+	"if has openssl; then\n"
+	"  echo has openssl\n"
+	"  for folder in \"$pkipath\" \"$HOME/.pki/libvirt\"; do\n"
+	"    [ -n \"$folder\" ] && [ -r \"$folder/clientcert.pem\" ] || continue\n"
+	"    certificate \"$folder/cacert.pem\" \"$folder/clientcert.pem\"\n"
+	"    echo end\n"
+	"    exit 0\n"
+	"  done\n"
+	"  certificate /etc/pki/CA/cacert.pem /etc/pki/libvirt/clientcert.pem\n"
+	"fi\n"
+	"echo end\n";
+static const char ticket_script[] =
+	"if has klist; then\n"
+	"  echo has klist\n"
+	"  klist -s && echo has ticket || echo \"cache ${KRB5CCNAME:-default}\"\n"
+	"fi\n"
+	"[ -z \"$KRB5_CLIENT_KTNAME\" ] || [ ! -r \"${KRB5_CLIENT_KTNAME#FILE:}\" ] || echo has ticket\n";
 
 /* ask NUMBER NAME ADDRESS PORT...; "-" = none */
 static const char pair_functions[] =
@@ -71,17 +122,40 @@ static const char pair_functions[] =
 	"  wait\n"
 	"}\n";
 
-char *script_for_host(void)
-{
-	return xprintf("%s%s", preamble, host_script);
-}
-
 /* Names and addresses come from the configuration; only what cannot mean anything to a shell is sent. */
 static const char *harmless(const char *text)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:";
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:/";
 
 	return text != NULL && text[0] != '\0' && text[0] != '-' && strspn(text, letters) == strlen(text) ? text : "-";
+}
+
+/* The names that its certificate has to bear. */
+static char *names_of(const struct host_facts *host)
+{
+	const char *own = host->control.transport == TRANSPORT_TLS ? harmless(host->control.host) : "-";
+	const char *peer = host->peer.transport == TRANSPORT_TLS ? harmless(host->peer.host) : "-";
+
+	if (strcmp(own, peer) == 0)
+		peer = "-";
+	return xprintf("%s %s", strcmp(own, "-") == 0 ? "" : own, strcmp(peer, "-") == 0 ? "" : peer);
+}
+
+char *script_for_host(const struct host_facts *host)
+{
+	char *names = names_of(host);
+	char *script = xprintf("%s%ssoon=%d names='%s'\n%s", preamble, certificate_functions, CERTIFICATE_DAYS_MIN * DAY_SECONDS, names, host_script);
+
+	free(names);
+	return script;
+}
+
+char *script_for_here(const char *pkipath)
+{
+	const char *folder = harmless(pkipath);
+
+	return xprintf("%s%ssoon=%d pkipath='%s'\n%s%s", preamble, certificate_functions, CERTIFICATE_DAYS_MIN * DAY_SECONDS,
+		strcmp(folder, "-") == 0 ? "" : folder, ticket_script, here_script);
 }
 
 char *script_for_pairs(const struct doctor_facts *facts, uint32_t source)
@@ -192,6 +266,63 @@ static void read_conf(const char *text, struct shell_facts *ret)
 	}
 }
 
+static struct certificate_fact *certificate_named(struct credential_facts *ret, const char *text, const char **ret_rest)
+{
+	size_t n = strcspn(text, " "), i;
+
+	*ret_rest = text + n + (text[n] == ' ');
+	for (i = 0; i < ret->n_certificates; i++)
+		if (strlen(ret->certificates[i].file) == n && strncmp(ret->certificates[i].file, text, n) == 0)
+			return &ret->certificates[i];
+	ret->certificates = xgrow(ret->certificates, ret->n_certificates, sizeof *ret->certificates);
+	ret->certificates[ret->n_certificates] = (struct certificate_fact){.file = xprintf("%.*s", (int)n, text)};
+	return &ret->certificates[ret->n_certificates++];
+}
+
+static void set_text(char **text, const char *value)
+{
+	free(*text);
+	*text = xstrdup(value);
+}
+
+/* "FILE TEXT" into that text of the file's certificate. */
+static void read_text(struct credential_facts *ret, const char *value, size_t offset)
+{
+	const char *rest;
+	struct certificate_fact *certificate = certificate_named(ret, value, &rest);
+
+	set_text((char **)(void *)((char *)certificate + offset), rest);
+}
+
+/* Whether the line was about credentials. */
+static bool read_credentials(const char *line, struct credential_facts *ret)
+{
+	const char *value, *rest;
+
+	if (strcmp(line, "has openssl") == 0)
+		ret->has_openssl = true;
+	else if (strcmp(line, "has klist") == 0)
+		ret->has_klist = true;
+	else if (strcmp(line, "has ticket") == 0)
+		ret->has_ticket = true;
+	else if ((value = behind(line, "cache")) != NULL)
+		set_text(&ret->ticket_cache, value);
+	else if ((value = behind(line, "certificate")) != NULL)
+		read_text(ret, value, offsetof(struct certificate_fact, until));
+	else if ((value = behind(line, "soon")) != NULL)
+		certificate_named(ret, value, &rest)->ends_soon = true;
+	else if ((value = behind(line, "trouble")) != NULL)
+		read_text(ret, value, offsetof(struct certificate_fact, trouble));
+	else if ((value = behind(line, "lacking")) != NULL) {
+		struct certificate_fact *certificate = certificate_named(ret, value, &rest);
+
+		strings_add(&certificate->lacking_names, &certificate->n_lacking_names, rest);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static void read_has(const char *what, struct shell_facts *ret)
 {
 	if (strcmp(what, "addresses") == 0)
@@ -225,6 +356,8 @@ bool script_read_host(const char *text, int64_t started_wall_ms, int64_t first_w
 	bool is_whole = false;
 
 	while ((line = next_line(&rest)) != NULL) {
+		if (read_credentials(line, &ret->credentials))
+			continue;
 		if ((value = behind(line, "clock")) != NULL)
 			read_clock(value, started_wall_ms, first_wall_ms, ret);
 		else if ((value = behind(line, "has")) != NULL)
@@ -241,6 +374,19 @@ bool script_read_host(const char *text, int64_t started_wall_ms, int64_t first_w
 			strings_add(&ret->failures, &ret->n_failures, value);
 		else if ((value = behind(line, "rule")) != NULL)
 			strings_add(&ret->firewall_rules, &ret->n_firewall_rules, value);
+		is_whole = strcmp(line, "end") == 0;
+	}
+	free(copy);
+	return is_whole;
+}
+
+bool script_read_here(const char *text, struct credential_facts *ret)
+{
+	char *copy = xstrdup(text), *rest = copy, *line;
+	bool is_whole = false;
+
+	while ((line = next_line(&rest)) != NULL) {
+		read_credentials(line, ret);
 		is_whole = strcmp(line, "end") == 0;
 	}
 	free(copy);

@@ -95,6 +95,29 @@ static struct inventory *two_hosts(void)
 	return inventory;
 }
 
+static void certificates_and_tickets_are_read(void **state)
+{
+	static const char text[] =
+		"has klist\ncache FILE:/tmp/krb5cc_0\nhas openssl\n"
+		"certificate /a/one.pem Dec 25 20:05:57 2026 GMT\nsoon /a/one.pem\n"
+		"certificate /a/two.pem Dec 25 20:05:57 2026 GMT\ntrouble /a/two.pem certificate has expired\nlacking /a/two.pem h2\nend\n";
+	struct credential_facts facts = {0};
+
+	(void)state;
+	assert_true(script_read_here(text, &facts));
+	assert_true(facts.has_klist && facts.has_openssl);
+	assert_false(facts.has_ticket);
+	assert_string_equal(facts.ticket_cache, "FILE:/tmp/krb5cc_0");
+	assert_int_equal(facts.n_certificates, 2);
+	assert_true(facts.certificates[0].ends_soon);
+	assert_string_equal(facts.certificates[0].until, "Dec 25 20:05:57 2026 GMT");
+	assert_null(facts.certificates[0].trouble);
+	assert_string_equal(facts.certificates[1].file, "/a/two.pem");
+	assert_string_equal(facts.certificates[1].trouble, "certificate has expired");
+	assert_string_equal(facts.certificates[1].lacking_names[0], "h2");
+	credential_facts_clear(&facts);
+}
+
 static void the_ways_from_a_host_are_read_by_their_target(void **state)
 {
 	static const char text[] =
@@ -213,7 +236,8 @@ static void a_shell_that_fails_says_why(void **state)
 
 static void the_real_script_gives_a_whole_answer_here(void **state)
 {
-	char *script = script_for_host(), *why = NULL;
+	struct host_facts host = {.control = {.transport = TRANSPORT_TLS, .host = (char[]){"h1"}}};
+	char *script = script_for_host(&host), *why = NULL;
 	struct shell_output output;
 	struct shell_facts facts;
 
@@ -235,6 +259,7 @@ int main(void)
 		cmocka_unit_test(a_hosts_answer_is_read_whole),
 		cmocka_unit_test(what_is_not_told_stays_unknown),
 		cmocka_unit_test(an_answer_that_breaks_off_is_not_whole),
+		cmocka_unit_test(certificates_and_tickets_are_read),
 		cmocka_unit_test(the_ways_from_a_host_are_read_by_their_target),
 		cmocka_unit_test(nothing_that_a_shell_would_act_on_gets_into_a_script),
 		cmocka_unit_test(uris_say_transport_host_and_port),

@@ -11,7 +11,14 @@ struct trouble {
 	struct doctor_facts *facts;
 };
 
-/* Two hosts by TCP with a shell each, a guest with a disk and a bridge on h1. */
+static void add_certificate(struct credential_facts *facts, const char *file)
+{
+	facts->has_openssl = true;
+	facts->certificates = xcalloc(1, sizeof *facts->certificates);
+	facts->certificates[facts->n_certificates++] = (struct certificate_fact){.file = xstrdup(file), .until = xstrdup("Dec 25 20:05:57 2027 GMT")};
+}
+
+/* Two hosts by TLS with a shell each, a guest with a disk and a bridge on h1. */
 static void fill_host(struct trouble *t, uint32_t i)
 {
 	static const char *const control[] = {"10.9.0.1", "10.9.0.2"};
@@ -41,6 +48,7 @@ static void fill_host(struct trouble *t, uint32_t i)
 	shell->max_workers = 20;
 	shell->lock_manager = xstrdup("");
 	strings_add(&shell->firewall_rules, &shell->n_firewall_rules, "tcp dport 22 accept");
+	add_certificate(&shell->credentials, "/etc/pki/libvirt/servercert.pem");
 	shell->interfaces = xcalloc(2, sizeof *shell->interfaces);
 	shell->addresses = xcalloc(2, sizeof *shell->addresses);
 	for (k = 0; k < 2; k++) {
@@ -93,6 +101,8 @@ static struct trouble *well(void)
 	t->facts->workers_per_host = 14;
 	t->facts->here = (struct here_facts){.state = xstrdup("/var/lib/drover/drover.db"), .state_kind = xstrdup("ext"), .can_write = true,
 		.state_free_bytes = GIB, .is_clock_known = true, .is_clock_kept = true};
+	add_certificate(&t->facts->here.credentials, "/etc/pki/libvirt/clientcert.pem");
+	t->facts->here.credentials.has_klist = t->facts->here.credentials.has_ticket = true;
 	for (i = 0; i < 2; i++)
 		fill_host(t, i);
 	fill_pair(t, 0, 1);
@@ -152,11 +162,52 @@ static void a_world_in_order_gives_no_finding_and_every_check_is_made(void **sta
 
 /* ---- each mistake ---- */
 
+static void refuse_all(struct trouble *t)
+{
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		t->inventory->hosts[i].reachable = false;
+		error_set(&t->inventory->hosts[i].down, ERR_HOST_AUTH, "refused");
+	}
+}
+static void hop_refused(struct trouble *t) { error_set(&t->facts->pairs[1].libvirt->hop, ERR_HOST_AUTH, "no ticket"); }
+
 static void state_on_nfs(struct trouble *t) { t->facts->here.is_state_remote = true; set(&t->facts->here.state_kind, "NFS"); }
 static void state_in_memory(struct trouble *t) { t->facts->here.is_state_volatile = true; }
 static void no_room(struct trouble *t) { t->facts->here.state_free_bytes = 1 << 20; }
 static void not_writable(struct trouble *t) { t->facts->here.can_write = false; }
 static void clock_not_kept(struct trouble *t) { t->facts->here.is_clock_kept = false; }
+static void own_certificate_expired(struct trouble *t)
+{
+	set(&t->facts->here.credentials.certificates[0].trouble, "certificate has expired");
+	refuse_all(t);
+}
+static void own_certificate_ends_soon(struct trouble *t) { t->facts->here.credentials.certificates[0].ends_soon = true; }
+static void no_ticket(struct trouble *t)
+{
+	t->facts->hosts[0].control.transport = t->facts->hosts[1].control.transport = TRANSPORT_SASL;
+	t->facts->here.credentials.has_ticket = false;
+	refuse_all(t);
+}
+static void wrong_ca(struct trouble *t)
+{
+	set(&t->facts->hosts[1].shell.credentials.certificates[0].trouble, "unable to get local issuer certificate");
+	t->inventory->hosts[1].reachable = false;
+	error_set(&t->inventory->hosts[1].down, ERR_HOST_AUTH, "certificate");
+}
+static void client_certificate_expired(struct trouble *t)
+{
+	set(&t->facts->hosts[0].shell.credentials.certificates[0].trouble, "certificate has expired");
+	hop_refused(t);
+}
+static void name_not_in_certificate(struct trouble *t)
+{
+	struct certificate_fact *certificate = &t->facts->hosts[1].shell.credentials.certificates[0];
+
+	strings_add(&certificate->lacking_names, &certificate->n_lacking_names, "h2");
+}
+static void certificate_ends_soon(struct trouble *t) { t->facts->hosts[1].shell.credentials.certificates[0].ends_soon = true; }
 static void no_name(struct trouble *t)
 {
 	t->facts->hosts[1].name.n_addresses = 0;
@@ -246,7 +297,6 @@ static void no_answer(struct trouble *t)
 }
 static void port_silent(struct trouble *t) { t->facts->pairs[1].ports[0].state = PORT_SILENT; }
 static void port_no_route(struct trouble *t) { t->facts->pairs[1].ports[0].state = PORT_NO_ROUTE; }
-static void hop_refused(struct trouble *t) { error_set(&t->facts->pairs[1].libvirt->hop, ERR_HOST_AUTH, "no ticket"); }
 static void cpu_lacks(struct trouble *t) { t->facts->pairs[1].libvirt->cpu = CPU_LACKS; set(&t->facts->pairs[1].libvirt->cpu_why, "avx512f"); }
 static void older_target(struct trouble *t) { t->facts->hosts[0].libvirt->qemu_version = 8002000; }
 static void other_locks(struct trouble *t) { set(&t->facts->hosts[1].shell.lock_manager, "lockd"); }
@@ -267,6 +317,13 @@ static const struct {
 	{"no room", no_room, CHECK_STATE_SPACE, FINDING_ERROR, HERE, HERE},
 	{"not writable", not_writable, CHECK_STATE_SPACE, FINDING_ERROR, HERE, HERE},
 	{"clock not kept", clock_not_kept, CHECK_OWN_CLOCK, FINDING_WARNING, HERE, HERE},
+	{"own certificate expired", own_certificate_expired, CHECK_OWN_CERTIFICATE, FINDING_ERROR, HERE, HERE},
+	{"own certificate ends soon", own_certificate_ends_soon, CHECK_OWN_CERTIFICATE, FINDING_WARNING, HERE, HERE},
+	{"no ticket", no_ticket, CHECK_TICKET, FINDING_ERROR, HERE, HERE},
+	{"another CA", wrong_ca, CHECK_CERTIFICATE, FINDING_ERROR, 1, HERE},
+	{"client certificate of a source expired", client_certificate_expired, CHECK_CERTIFICATE, FINDING_ERROR, 0, HERE},
+	{"name not in the certificate", name_not_in_certificate, CHECK_CERTIFICATE, FINDING_ERROR, 1, HERE},
+	{"certificate ends soon", certificate_ends_soon, CHECK_CERTIFICATE, FINDING_WARNING, 1, HERE},
 	{"no name", no_name, CHECK_NAME, FINDING_ERROR, 1, HERE},
 	{"wrong way back", wrong_way_back, CHECK_NAME_BACK, FINDING_WARNING, 1, HERE},
 	{"port refused", port_refused, CHECK_CONTROL_PORT, FINDING_ERROR, 1, HERE},
