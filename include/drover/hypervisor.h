@@ -14,8 +14,6 @@
 #ifndef DROVER_HYPERVISOR_H
 #define DROVER_HYPERVISOR_H
 
-#include <netinet/in.h>
-
 #include "drover/doctor.h"
 #include "drover/inventory.h"
 
@@ -134,8 +132,10 @@ struct hv_stats {
 	int64_t downtime_ms;             /* expected, or measured once done */
 };
 
+enum { ADDRESS_TEXT_SIZE = 46 }; /* the longest IPv6 address, with its end */
+
 struct hv_path {
-	char source_address[INET6_ADDRSTRLEN]; /* "" = no connection with the target address was seen */
+	char source_address[ADDRESS_TEXT_SIZE]; /* "" = no connection with the target address was seen */
 	uint64_t bytes;                        /* by that connection so far */
 };
 

@@ -10,7 +10,7 @@
 enum { BYTES_MIN = 64 * 1024 }; /* less is talk between libvirts, not a guest */
 
 /* "10.8.0.1:49152", "[::ffff:10.8.0.1]:49152", "[fe80::1%eth0]:22". False when it is no address with a port. */
-static bool read_end(const char *word, char address[static INET6_ADDRSTRLEN], unsigned *ret_port)
+static bool read_end(const char *word, char address[static ADDRESS_TEXT_SIZE], unsigned *ret_port)
 {
 	const char *colon = strrchr(word, ':');
 	char *end;
@@ -31,7 +31,7 @@ static bool read_end(const char *word, char address[static INET6_ADDRSTRLEN], un
 	}
 	if (memchr(word, '%', n))
 		n = strcspn(word, "%");
-	if (n >= INET6_ADDRSTRLEN)
+	if (n >= ADDRESS_TEXT_SIZE)
 		return false;
 	memcpy(address, word, n);
 	address[n] = '\0';
@@ -52,9 +52,9 @@ static uint64_t count_of(const char *line, const char *name)
 }
 
 /* The line of a connection: local and peer end are its first two words that are addresses. */
-static bool is_wanted(char *line, const char *target_address, char ret_source[static INET6_ADDRSTRLEN])
+static bool is_wanted(char *line, const char *target_address, char ret_source[static ADDRESS_TEXT_SIZE])
 {
-	char source[INET6_ADDRSTRLEN] = "", peer[INET6_ADDRSTRLEN] = "", *rest = NULL;
+	char source[ADDRESS_TEXT_SIZE] = "", peer[ADDRESS_TEXT_SIZE] = "", *rest = NULL;
 	unsigned port = 0;
 
 	for (char *word = strtok_r(line, " \t", &rest); word && !peer[0]; word = strtok_r(NULL, " \t", &rest))
@@ -64,13 +64,13 @@ static bool is_wanted(char *line, const char *target_address, char ret_source[st
 			(void)read_end(word, peer, &port);
 	if (strcmp(peer, target_address) != 0 || is_control(port))
 		return false;
-	memcpy(ret_source, source, INET6_ADDRSTRLEN);
+	memcpy(ret_source, source, ADDRESS_TEXT_SIZE);
 	return true;
 }
 
 void path_command_read(const char *text, const char *target_address, struct hv_path *ret)
 {
-	char *copy = xstrdup(text), *rest = NULL, source[INET6_ADDRSTRLEN] = "";
+	char *copy = xstrdup(text), *rest = NULL, source[ADDRESS_TEXT_SIZE] = "";
 
 	*ret = (struct hv_path){ .bytes = 0 };
 	for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
