@@ -391,7 +391,8 @@ static bool twice_is_reported(struct trial *trial, const struct move_record *mov
 	for (host = 0; host < trial->inventory->n_hosts; host++)
 		n += sim_guest_is_active_on(trial->sim, guest, host);
 	if (n <= 1 || !trial->guests[guest].was_moved_by_stranger || trial->guests[guest].was_ended ||
-		move->error.code == ERR_SPLIT_BRAIN || move->error.code == ERR_GUEST_ELSEWHERE || move->error.code == ERR_VERIFY_FAILED)
+		move->error.code == ERR_SPLIT_BRAIN || move->error.code == ERR_GUEST_ELSEWHERE || move->error.code == ERR_VERIFY_FAILED ||
+		move->error.code == ERR_GUEST_NOT_RUNNING)
 		return true;
 	return error_set(&trial->error, ERR_INTERNAL, "guest %s is active on %u hosts, and its move says: %s", move->guest, n,
 		move->error.message);
