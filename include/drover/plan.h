@@ -175,6 +175,15 @@ struct estimate {
 void planner_estimate(const struct guest *guest, uint64_t disk_bytes, uint64_t rate_bytes_per_s,
 	const struct plan_options *options, struct estimate *ret_estimate);
 
+/* Distinct memory that a guest wrote in a second or so, and in `spans` times that, as sampled pages show. */
+struct dirty_look {
+	uint64_t brief_bytes, long_bytes;
+	uint32_t spans;
+	uint64_t sampled_pages;
+};
+/* The memory it writes to again and again, at most; 0 = the looks do not tell. See planner/working_set.c. */
+uint64_t planner_working_set(const struct dirty_look *look, uint64_t memory_bytes);
+
 /* Bytes of the guest's disks that must be copied to target; also the kind of the move. */
 uint64_t planner_disk_bytes(const struct inventory *inventory, uint32_t guest, uint32_t target,
 	enum move_kind *ret_kind);

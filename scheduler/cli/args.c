@@ -25,6 +25,7 @@ const struct option cli_options[] = {
 	{"no-color", 0, NULL, true, AT(no_color), "no colours and no redrawn lines"},
 	{"help", 'h', NULL, true, AT(help), "help on the command"},
 	{"inventory", 0, "FILE", false, AT(inventory), "take the hosts and guests from FILE (\"-\" = standard input), not from the hosts"},
+	{"measure", 0, NULL, false, AT(measure), "watch the guests for 12 seconds, so that their working sets are known as well as their dirty rates"},
 	{"yes", 'y', NULL, false, AT(yes), "do not ask"},
 	{"no-input", 0, NULL, false, AT(no_input), "never ask: refuse where a question would be needed"},
 	{"reason", 0, "TEXT", false, AT(reason), "why, for status and history"},

@@ -16,7 +16,7 @@ struct args {
 	size_t n_words;
 	const char *config, *inventory, *state, *reason, *to, *to_pool, *map, *guest, *max_migrations, *max_incoming, *max_outgoing, *rate, *host, *network;
 	enum output_format output;
-	bool no_color, yes, no_input, detailed_exitcode, baseline, origin, help, version;
+	bool no_color, yes, no_input, measure, detailed_exitcode, baseline, origin, help, version;
 	uint64_t seed;
 };
 

@@ -19,7 +19,7 @@ const struct command cli_commands[] = {
 	{"simulate", "drain|move|batch|rebalance ... --inventory FILE", 1, WORDS_MAX, PLANNING " seed", "run it in a simulated world, in no time, and print the report", "drover inventory -o json > inv.json; drover simulate drain h1 --inventory inv.json", cmd_simulate},
 	{"explain", "VM|HOST", 1, 1, "inventory to-pool", "every target of a guest and the rule that refuses it; or what binds a host", "drover explain web1", cmd_explain},
 	{"doctor", "[HOST [HOST]]", 0, 2, "", "check names, ports, ways, credentials, pools, bridges, clocks: everything that moves need", "drover doctor h1 h2", cmd_doctor},
-	{"inventory", "", 0, 0, "inventory", "hosts and guests as found; -o json is what --inventory takes back", NULL, cmd_inventory},
+	{"inventory", "", 0, 0, "inventory measure", "hosts and guests as found; -o json is what --inventory takes back", NULL, cmd_inventory},
 	{"status", "", 0, 0, "", "what runs now, what waits and why", NULL, cmd_status},
 	{"watch", "", 0, 0, "", "follow a run from another terminal", NULL, cmd_watch},
 	{"history", "", 0, 0, "", "all batches", NULL, cmd_history},

@@ -15,6 +15,7 @@
 /* libvirt waits up to 10 s for a connection and 30 s for a busy guest. */
 enum {
 	PROBE_TIMEOUT_MS = 60000,
+	WORKING_SET_MS = 12000,
 	DIRTY_RATE_MS = 1000, /* the shortest that QEMU offers; longer would tell more and make every plan wait */
 };
 
@@ -215,16 +216,19 @@ static bool find_shared(struct world *world, struct inventory *all, struct error
 	return is_good;
 }
 
-struct inventory *world_probe(struct world *world, const struct config *config, bool measure, struct error *err)
+struct inventory *world_probe(struct world *world, const struct config *config, enum probe_measure measure, struct error *err)
 {
 	struct hv_request *requests = xcalloc(config->n_hosts, sizeof *requests);
 	struct hv_reply *replies = xcalloc(config->n_hosts, sizeof *replies);
 	struct inventory *inventory = NULL;
 	size_t i;
+	static const int64_t measured_ms[] = {
+		[PROBE_MEASURE_RATES] = DIRTY_RATE_MS, [PROBE_MEASURE_SETS] = WORKING_SET_MS,
+	};
 
 	for (i = 0; i < config->n_hosts; i++)
 		requests[i] = (struct hv_request){.kind = HV_PROBE, .guest = "", .uuid = "", .host = config->hosts[i].name,
-			.measure_ms = measure ? DIRTY_RATE_MS : 0};
+			.measure_ms = measured_ms[measure]};
 	if (loop_gather(world_loop(world), requests, config->n_hosts, PROBE_TIMEOUT_MS, replies, err)) {
 		inventory = merge(config, replies);
 		config_apply(config, inventory);

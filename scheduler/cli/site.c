@@ -80,7 +80,8 @@ static int open_inventory(struct site *site)
 	if (site->world == NULL)
 		return say_error(&err);
 	/* Who says yes beforehand reads no plan, and the run measures for itself. */
-	site->inventory = world_probe(site->world, site->config, !site->args->yes, &err);
+	site->inventory = world_probe(site->world, site->config,
+		site->args->measure ? PROBE_MEASURE_SETS : site->args->yes ? PROBE_MEASURE_NOTHING : PROBE_MEASURE_RATES, &err);
 	if (site->inventory == NULL) {
 		say_error(&err);
 		return loop_is_stopped(world_loop(site->world)) ? (int)EXIT_DETACHED : (int)error_exit_code(err.code);

@@ -21,7 +21,8 @@ bool world_is_simulated(const struct world *world);
 
 /* Asks all configured hosts at once and makes one inventory of the answers, with the configuration
  * applied, not sealed. A host that did not answer is in it with reachable = false and the reason. */
-/* measure: watch the guests' dirty rates too, which takes a second. */
-struct inventory *world_probe(struct world *world, const struct config *config, bool measure, struct error *err);
+/* measure: what guests write is watched too, for a second or, with their working sets, for twelve. */
+enum probe_measure { PROBE_MEASURE_NOTHING, PROBE_MEASURE_RATES, PROBE_MEASURE_SETS };
+struct inventory *world_probe(struct world *world, const struct config *config, enum probe_measure measure, struct error *err);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "libvirt_movable.h"
 #include "libvirt_preflight.h"
@@ -287,7 +286,7 @@ static void read_unmovable(virDomainPtr domain, const char *text, const struct l
 }
 
 /* During a migration the mirrors of the move itself are block jobs: the running migration is then the fact that counts. */
-static bool migrates(virDomainPtr domain)
+bool lv_migrates(virDomainPtr domain)
 {
 	virDomainJobInfo job;
 
@@ -348,7 +347,7 @@ static void read_guest(virConnectPtr conn, virDomainPtr domain, struct inventory
 			read_disk(conn, domain, &xml.disks[i], guest);
 	if (guest->state == GUEST_RUNNING)
 		read_stats(domain, guest);
-	if (!migrates(domain))
+	if (!lv_migrates(domain))
 		read_unmovable(domain, text, &xml, inventory->hosts[0].name, guest);
 	virResetLastError();
 	lv_xml_domain_clear(&xml);
@@ -369,57 +368,6 @@ static bool read_guests(virConnectPtr conn, struct inventory *inventory, struct 
 	}
 	free(domains);
 	return true;
-}
-
-static void start_dirty_rate(virDomainPtr domain, int seconds)
-{
-	virDomainInfo info;
-
-	/* On a guest that is being migrated the call would wait for its lock, half a minute long. */
-	if (virDomainGetInfo(domain, &info) == 0 && info.state == VIR_DOMAIN_RUNNING && !migrates(domain))
-		virDomainStartDirtyRateCalc(domain, seconds, 0);
-	virResetLastError();
-}
-
-static void read_dirty_rate(const virDomainStatsRecordPtr record, struct inventory *inventory)
-{
-	const char *name = virDomainGetName(record->dom);
-	long long rate = 0;
-	int status = 0;
-
-	if (virTypedParamsGetInt(record->params, record->nparams, "dirtyrate.calc_status", &status) != 1 ||
-	    status != VIR_DOMAIN_DIRTYRATE_MEASURED ||
-	    virTypedParamsGetLLong(record->params, record->nparams, "dirtyrate.megabytes_per_second", &rate) != 1 || rate < 0)
-		return;
-	for (size_t i = 0; i < inventory->n_guests; i++)
-		if (strcmp(inventory->guests[i].name, name) == 0)
-			inventory->guests[i].dirty_rate_bytes_per_s = (uint64_t)rate << 20;
-}
-
-/* QEMU samples pages for whole seconds; all guests of the host at once. Guests of which
- * nothing can be learned keep 0. */
-static void measure_dirty_rates(virConnectPtr conn, int64_t measure_ms, struct inventory *inventory)
-{
-	virDomainStatsRecordPtr *records = NULL;
-	virDomainPtr *domains = NULL;
-	int n = virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_RUNNING);
-	struct timespec wait = { .tv_sec = measure_ms / 1000, .tv_nsec = 200 * 1000 * 1000 };
-
-	for (int i = 0; i < n; i++) {
-		start_dirty_rate(domains[i], (int)(measure_ms / 1000));
-		virDomainFree(domains[i]);
-	}
-	free(domains);
-	if (n <= 0)
-		return;
-	nanosleep(&wait, NULL);
-	n = virConnectGetAllDomainStats(conn, VIR_DOMAIN_STATS_DIRTYRATE, &records,
-					VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
-	for (int i = 0; i < n; i++)
-		read_dirty_rate(records[i], inventory);
-	if (records)
-		virDomainStatsRecordListFree(records);
-	virResetLastError();
 }
 
 /* A bridge that a guest is plugged into exists, whatever the device list says. */
@@ -447,7 +395,7 @@ bool lv_probe(virConnectPtr conn, const struct hv_request *request, struct hv_re
 		ok = read_guests(conn, inventory, err);
 	}
 	if (ok && request->measure_ms >= 1000)
-		measure_dirty_rates(conn, request->measure_ms, inventory);
+		lv_measure(conn, request->measure_ms, inventory);
 	/* Half a host would look like one whose guests have gone. */
 	if (ok && virConnectIsAlive(conn) != 1)
 		ok = error_set(err, ERR_HOST_UNREACHABLE, "the connection was lost during the probe");

@@ -104,7 +104,49 @@ static void a_rate_of_zero_gives_a_bounded_time(void **state)
 	assert_false(estimate.converges);
 }
 
+#define MIB ((uint64_t)1 << 20)
+
+static uint64_t set_of(uint64_t brief_mib, uint64_t long_mib, uint64_t memory_mib)
+{
+	struct dirty_look look = {.brief_bytes = brief_mib * MIB, .long_bytes = long_mib * MIB, .spans = 5, .sampled_pages = memory_mib * 4};
+
+	return planner_working_set(&look, memory_mib * MIB) / MIB;
+}
+
+/* What random writes over a set of 1 GiB show: 2 s at 200 MiB/s touch 331 MiB of it, 10 s 879 MiB. */
+static void two_looks_show_the_set_that_is_written_again_and_again(void **state)
+{
+	(void)state;
+	assert_in_range(set_of(331, 879, 8192), 1024, 1300);
+	/* A guest that goes round in 24 MiB shows them all in the long look. */
+	assert_in_range(set_of(16, 24, 128), 24, 40);
+}
+
+static void looks_that_do_not_tell_for_sure_give_no_set(void **state)
+{
+	(void)state;
+	assert_int_equal(set_of(200, 1000, 8192), 0); /* no place twice */
+	assert_int_equal(set_of(1, 2, 128), 0);       /* hardly a sampled page was hit */
+	assert_int_equal(set_of(0, 0, 8192), 0);
+	assert_int_equal(set_of(100, 130, 128), 0);   /* it is as large as the guest */
+}
+
+/* Few samples promise less: the same figures seen through a sixteenth of the pages. */
+static void the_fewer_the_samples_the_larger_the_set_that_must_be_assumed(void **state)
+{
+	struct dirty_look look = {.brief_bytes = 331 * MIB, .long_bytes = 879 * MIB, .spans = 5, .sampled_pages = 8192 * 4};
+	uint64_t many = planner_working_set(&look, 8192 * MIB), few;
+
+	(void)state;
+	look.sampled_pages /= 16;
+	few = planner_working_set(&look, 8192 * MIB);
+	assert_true(few > many);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(two_looks_show_the_set_that_is_written_again_and_again),
+	cmocka_unit_test(looks_that_do_not_tell_for_sure_give_no_set),
+	cmocka_unit_test(the_fewer_the_samples_the_larger_the_set_that_must_be_assumed),
 	cmocka_unit_test(a_quiet_guest_takes_its_memory_over_the_rate),
 	cmocka_unit_test(rounds_sum_up_to_memory_over_rate_less_dirty_rate),
 	cmocka_unit_test(a_guest_that_writes_faster_than_the_link_does_not_converge),
