@@ -1,5 +1,5 @@
-# shellcheck shell=bash
-# What the tests of doctor on real hosts share: its configuration, and findings compared whole. After lib/suite.sh.
+# shellcheck shell=bash disable=SC2154
+# What the tests of doctor on real hosts share: its configuration, and findings compared whole. After lib/suite.sh, which sets lab and work.
 
 # With a shell on each host.
 configure_doctor() {
