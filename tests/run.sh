@@ -1,12 +1,13 @@
 #!/bin/bash
-# Builds drover with warnings as errors and runs every test that this machine can run. Needs no terminal and no preparation:
+# Builds drover with warnings as errors and runs every test that this machine can run, the slow ones only with --all. Needs no terminal and no preparation:
 # missing Debian packages are installed when root or sudo allows it. Exit code and last lines are ctest's.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
 usage() {
     cat <<'USAGE'
-usage: tests/run.sh [-L LABEL] [-R REGEX] [--no-sanitizers] [--asan | --tsan | --clang]
+usage: tests/run.sh [--all] [-L LABEL] [-R REGEX] [--no-sanitizers] [--asan | --tsan | --clang]
+  --all                also the tests labelled slow: checks of features on real hosts that take over a minute each
   -L LABEL, -R REGEX   only tests of that label (unit contract scenario dst golden lint example lab bench) or name
   --no-sanitizers      leave out the second build, under address and undefined-behaviour sanitizers
   --asan --tsan --clang   only that build, and only the tests that make sense with it
@@ -16,8 +17,10 @@ USAGE
 variant=dev
 sanitizers=ON
 select=()
+all=
 while [ $# -gt 0 ]; do
     case $1 in
+    --all) all=1 ;;
     -L | -R) select+=("$1" "${2:?}"); sanitizers=OFF; shift ;;
     --no-sanitizers) sanitizers=OFF ;;
     --asan | --tsan | --clang) variant=${1#--} ;;
@@ -30,6 +33,8 @@ done
 if [ "$variant" != dev ]; then
     sanitizers=OFF
     select+=(-LE 'lint|lab|bench|sanitizers')
+elif [ ${#select[@]} = 0 ] && [ -z "$all" ]; then
+    select+=(-LE slow)
 fi
 
 # shellcheck source=tests/support/packages.sh
