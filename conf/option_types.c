@@ -363,6 +363,17 @@ APPLY(apply_map)
 	return true;
 }
 
+APPLY(apply_cannot_move)
+{
+	if (strcmp(text, "leave") == 0)
+		*(enum move_method *)member = METHOD_LIVE;
+	else if (strcmp(text, "shutdown") == 0 || strcmp(text, "cold") == 0)
+		*(enum move_method *)member = move_method_by_name(text);
+	else
+		return false;
+	return true;
+}
+
 APPLY(apply_rule_kind)
 {
 	for (enum rule_kind kind = RULE_ANTI_AFFINITY; kind <= RULE_AT_MOST_MOVING; kind++)
@@ -446,6 +457,7 @@ const struct option_type type_addresses = {"a list of addresses such as 10.8.0.1
 const struct option_type type_cidr = {"a network such as 10.8.0.0/24", apply_cidr};
 const struct option_type type_map = {"a list such as br-A:br-B, br-C:br-D", apply_map};
 const struct option_type type_rule_kind = {"anti_affinity, affinity, only_on, never_on or at_most_moving", apply_rule_kind};
+const struct option_type type_cannot_move = {"leave, shutdown or cold", apply_cannot_move};
 const struct option_type type_handover = {"watchdog or strict", apply_handover};
 const struct option_type type_credentials = {"hosts or caller", apply_credentials};
 const struct option_type type_stream_tls = {"auto, yes or no", apply_stream_tls};

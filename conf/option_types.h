@@ -12,7 +12,7 @@ struct option_type {
 
 extern const struct option_type type_text, type_path, type_uri, type_bool, type_override, type_number, type_auto_number,
 	type_integer, type_size, type_rate, type_auto_rate, type_duration, type_factor, type_percent, type_list,
-	type_addresses, type_cidr, type_map, type_rule_kind, type_handover, type_time,
+	type_addresses, type_cidr, type_map, type_rule_kind, type_handover, type_cannot_move, type_time,
 	type_credentials, type_stream_tls;
 
 #endif

@@ -27,6 +27,7 @@ static void write_move(struct json_writer *writer, const struct planned_move *mo
 	json_put_text(writer, "source", inventory->hosts[move->source].name);
 	json_put_text(writer, "target", inventory->hosts[move->target].name);
 	json_put_text(writer, "kind", move_kind_name(move->kind));
+	json_put_text(writer, "method", move_method_name(move->method));
 	json_put_milli(writer, "start_seconds", move->start_ms);
 	json_put_milli(writer, "duration_seconds", move->duration_ms);
 	json_put_milli(writer, "duration_low_seconds", move->duration_low_ms);
@@ -171,6 +172,16 @@ static bool read_times(struct json_reader *reader, const json_t *element, struct
 		json_get_milli(reader, element, "downtime_seconds", SECONDS_MAX_MS, &move->downtime_ms);
 }
 
+static bool read_method(struct json_reader *reader, const json_t *element, enum move_method *ret)
+{
+	const char *name = NULL;
+
+	if (!json_get_text(reader, element, "method", NAME_BYTES_MAX, &name))
+		return false;
+	*ret = name != NULL ? move_method_by_name(name) : METHOD_LIVE;
+	return true;
+}
+
 static bool read_move(struct json_reader *reader, const json_t *element, void *context)
 {
 	struct reading *reading = context;
@@ -180,7 +191,7 @@ static bool read_move(struct json_reader *reader, const json_t *element, void *c
 	const json_t *reason = json_object_get(element, "reason");
 
 	if (!read_guest(reader, element, inventory, &move.guest) || !read_host(reader, element, "source", inventory, &move.source) ||
-		!read_host(reader, element, "target", inventory, &move.target) || !read_kind(reader, element, &move.kind) ||
+		!read_host(reader, element, "target", inventory, &move.target) || !read_kind(reader, element, &move.kind) || !read_method(reader, element, &move.method) ||
 		!read_times(reader, element, &move) || !read_network(reader, element, inventory, &move.network) ||
 		!read_index(reader, element, "after", &move.after) || !read_index(reader, element, "wanted", &move.wanted) ||
 		!json_get_u64(reader, element, "bytes", INT64_MAX, &move.bytes) ||
@@ -188,7 +199,7 @@ static bool read_move(struct json_reader *reader, const json_t *element, void *c
 		!json_get_u64(reader, element, "rate_bytes_per_second", INT64_MAX, &move.rate_bytes_per_s) ||
 		!json_get_bool(reader, element, "converges", &move.converges))
 		return false;
-	if (move.source == move.target)
+	if ((move.source == move.target) != (move.method == METHOD_SHUTDOWN || move.method == METHOD_START))
 		return json_wrong(reader, "target", "is the source");
 	if (inventory->guests[move.guest].host != move.source)
 		return json_wrong(reader, "source", "guest %s is on %s", inventory->guests[move.guest].name,

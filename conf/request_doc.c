@@ -33,6 +33,7 @@ static void write_move(struct json_writer *writer, const struct wanted_move *mov
 	write_maps(writer, "pools", move->pools, move->n_pools);
 	write_maps(writer, "networks", move->nets, move->n_nets);
 	json_put_text(writer, "where", move->where);
+	json_put_bool(writer, "start", move->is_start);
 	json_close(writer, '}');
 }
 
@@ -44,6 +45,7 @@ void request_write(struct json_writer *writer, const char *key, const struct req
 	json_put_text(writer, "name", request->name);
 	json_put_text(writer, "reason", request->reason);
 	json_put_text(writer, "to_pool", request->to_pool);
+	json_put_text(writer, "cannot_move", move_method_name(request->cannot_move));
 	json_open(writer, "hosts", '[');
 	for (size_t i = 0; i < request->n_hosts; i++)
 		json_put_text(writer, NULL, request->hosts[i]);
@@ -94,6 +96,7 @@ static const struct json_field move_fields[] = {
 	{"from", FIELD_TEXT, offsetof(struct wanted_move, from), 0},
 	{"to", FIELD_TEXT, offsetof(struct wanted_move, to), 0},
 	{"to_pool", FIELD_TEXT, offsetof(struct wanted_move, to_pool), 0},
+	{"start", FIELD_BOOL, offsetof(struct wanted_move, is_start), 0},
 	{"where", FIELD_TEXT, offsetof(struct wanted_move, where), 0},
 	{"priority", FIELD_I32, offsetof(struct wanted_move, priority), 0},
 	{"max_rate_bytes_per_second", FIELD_U64, offsetof(struct wanted_move, max_rate_bytes_per_s), 0},
@@ -150,7 +153,7 @@ struct request *request_read(struct json_reader *reader, const json_t *object)
 {
 	struct request *request;
 	enum request_kind kind;
-	const char *name;
+	const char *name, *method = NULL;
 
 	if (!json_need_text(reader, object, "kind", &name))
 		return NULL;
@@ -159,6 +162,8 @@ struct request *request_read(struct json_reader *reader, const json_t *object)
 		return NULL;
 	}
 	request = request_new(kind);
+	if (json_get_text(reader, object, "cannot_move", NAME_BYTES_MAX, &method) && method != NULL)
+		request->cannot_move = move_method_by_name(method);
 	if (json_read_fields(reader, object, request_fields, request) && read_reason(reader, object, request) &&
 		read_maps(reader, object, &request->pools, &request->n_pools, &request->nets, &request->n_nets) &&
 		json_each(reader, object, "moves", read_move, request))

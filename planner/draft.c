@@ -3,6 +3,7 @@
  * blocked with its reason; it does not stop the others. */
 #include "draft.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,57 @@ void draft_compact(struct draft *draft)
 	draft->n_moves = kept;
 }
 
+static bool disks_can_go(const struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_disks; i++)
+		if (guest->disks[i].passthrough || (guest->disks[i].pool == NULL && !guest->disks[i].readonly))
+			return false;
+	return true;
+}
+
+/* Can a guest that cannot move live be carried over shut off? What of its host it holds (a device, a shared folder) is not on the
+ * other, and snapshots would be left behind. */
+static bool can_go_cold(const struct guest *guest, enum error_code code)
+{
+	/* A paused guest hears no power button. */
+	return (guest->state == GUEST_RUNNING || guest->state == GUEST_SHUTOFF) && (code == ERR_GUEST_NOT_RUNNING || code == ERR_GUEST_DEVICE) &&
+		guest->persistent && guest->hostdevs == 0 && disks_can_go(guest);
+}
+
+static void add_in_place(struct draft *draft, uint32_t guest, uint32_t wanted, enum move_method method, const char *why)
+{
+	struct planned_move *move;
+
+	draft->in_place = xgrow(draft->in_place, draft->n_in_place, sizeof *draft->in_place);
+	move = &draft->in_place[draft->n_in_place++];
+	*move = (struct planned_move){
+		.guest = guest, .source = draft->inventory->guests[guest].host, .target = draft->inventory->guests[guest].host,
+		.wanted = wanted, .kind = MOVE_SHARED, .method = method, .network = INDEX_NONE, .after = INDEX_NONE, .converges = true,
+	};
+	snprintf(move->reason, sizeof move->reason, "%s: %.130s", method == METHOD_START ? "is started again" : "is shut down", why);
+}
+
+/* What the request says of guests that cannot move live. False: it stays, with its reason. */
+static bool draft_otherwise(struct draft *draft, uint32_t guest, uint32_t wanted, const struct error *why)
+{
+	const struct guest *facts = &draft->inventory->guests[guest];
+	struct draft_move *move;
+
+	if (draft->request->cannot_move == METHOD_COLD && can_go_cold(facts, why->code)) {
+		move = draft_add(draft, guest, wanted);
+		move->method = METHOD_COLD;
+		move->is_chosen = wanted == INDEX_NONE || draft->request->moves[wanted].to == NULL;
+		return true;
+	}
+	if (draft->request->cannot_move != METHOD_SHUTDOWN || draft->request->kind != REQUEST_DRAIN || facts->state != GUEST_RUNNING ||
+		!facts->persistent || why->code < ERR_GUEST_HOSTDEV || why->code > ERR_GUEST_DEVICE)
+		return false;
+	add_in_place(draft, guest, wanted, METHOD_SHUTDOWN, why->message);
+	return true;
+}
+
 /* Guests that are shut off need no move: the host can go down with them. */
 static void draft_drained_guests(struct draft *draft)
 {
@@ -50,11 +102,13 @@ static void draft_drained_guests(struct draft *draft)
 	uint32_t i;
 
 	for (i = 0; i < inventory->n_guests; i++) {
-		if (!draft->drained[inventory->guests[i].host] || inventory->guests[i].state == GUEST_SHUTOFF)
+		bool is_off = inventory->guests[i].state == GUEST_SHUTOFF;
+
+		if (!draft->drained[inventory->guests[i].host] || (is_off && draft->request->cannot_move != METHOD_COLD))
 			continue;
 		if (planner_guest_can_move(inventory, i, &error))
 			draft_add(draft, i, INDEX_NONE)->is_chosen = true;
-		else
+		else if (!draft_otherwise(draft, i, INDEX_NONE, &error) && !is_off)
 			draft_block(draft, i, inventory->guests[i].name, &error);
 	}
 }
@@ -119,7 +173,7 @@ static bool wanted_hosts_exist(const struct draft *draft, const struct wanted_mo
 }
 
 /* What the wanted move says against the facts; the target only as far as time does not change it. */
-static bool is_possible(const struct draft *draft, const struct draft_move *move, uint32_t target, struct error *error)
+static bool is_possible(const struct draft *draft, struct draft_move *move, uint32_t target, struct error *error)
 {
 	const struct wanted_move *wanted = draft_wanted(draft, move);
 	const struct guest *guest = &draft->inventory->guests[move->guest];
@@ -131,8 +185,11 @@ static bool is_possible(const struct draft *draft, const struct draft_move *move
 		error_hint(error, "correct the line, or leave the host out");
 		return false;
 	}
-	if (!planner_guest_can_move(draft->inventory, move->guest, error))
-		return false;
+	if (!planner_guest_can_move(draft->inventory, move->guest, error)) {
+		if (draft->request->cannot_move != METHOD_COLD || !can_go_cold(guest, error->code))
+			return false;
+		move->method = METHOD_COLD;
+	}
 	return target == INDEX_NONE || planner_fits(draft->inventory, draft->ledger, move->guest, target, draft->request,
 		wanted, false, error);
 }
@@ -178,6 +235,10 @@ static void check_wanted_moves(struct draft *draft)
 		error_clear(&error);
 		if (wanted->to != NULL)
 			move->target = inventory_host(draft->inventory, wanted->to);
+		if (wanted->is_start && draft->inventory->guests[move->guest].state == GUEST_SHUTOFF) {
+			add_in_place(draft, move->guest, move->wanted, METHOD_START, "a drain had shut it down");
+			continue;
+		}
 		if (is_possible(draft, move, move->target, &error))
 			draft->moves[kept++] = *move;
 		else

@@ -8,6 +8,7 @@ struct draft_move {
 	uint32_t guest, target; /* INDEX_NONE until it is placed */
 	uint32_t wanted;
 	int32_t priority;
+	enum move_method method; /* LIVE or COLD */
 	bool is_chosen;         /* by the planner, not by the operator */
 	uint32_t sequence;      /* in a feasible order, one after the other */
 	bool is_tight;          /* has room only after others have left */
@@ -24,6 +25,8 @@ struct draft {
 	size_t n_moves;
 	struct blocked_guest *blocked;
 	size_t n_blocked;
+	struct planned_move *in_place; /* guests that are shut down or started where they are; at the end of the plan */
+	size_t n_in_place;
 };
 
 struct draft_move *draft_add(struct draft *draft, uint32_t guest, uint32_t wanted);

@@ -12,8 +12,9 @@ static const char *const kind_names[HV_KIND_COUNT] = {
 	[HV_ABORT] = "abort", [HV_WHERE] = "where", [HV_FINISH_TARGET] = "finish-target",
 	[HV_FINISH_SOURCE] = "finish-source", [HV_REMOVE_VOLUMES] = "remove-volumes",
 	[HV_CLEAR_TAG] = "clear-tag", [HV_RESUME] = "resume", [HV_SUSPEND] = "suspend",
-	[HV_DESTROY] = "destroy", [HV_PATH] = "path", [HV_PROBE] = "probe", [HV_SAME_POOLS] = "same-pools",
-	[HV_EXAMINE] = "examine", [HV_EXAMINE_PAIR] = "examine-pair",
+	[HV_DESTROY] = "destroy", [HV_PATH] = "path", [HV_SHUTDOWN] = "shutdown",
+	[HV_COPY] = "copy", [HV_DEFINE] = "define", [HV_START] = "start", [HV_PROBE] = "probe",
+	[HV_EXAMINE] = "examine", [HV_EXAMINE_PAIR] = "examine-pair", [HV_SAME_POOLS] = "same-pools",
 };
 static const char *const presence_names[] = {
 	[HV_ABSENT] = "absent", [HV_SHUTOFF] = "shut off", [HV_RUNNING] = "running", [HV_PAUSED] = "paused",

@@ -21,8 +21,9 @@ static const struct {
 static const unsigned next_moves[MOVE_STATE_COUNT] = {
 	[MOVE_PLANNED] = TO(WAITING) | TO(CANCELLED) | TO(FAILED),
 	[MOVE_WAITING] = TO(PREFLIGHT) | TO(CANCELLED) | TO(FAILED) | TO(UNKNOWN),
+	/* What is only shut down or started has no copy. */
 	[MOVE_PREFLIGHT] = TO(PREPARING) | TO(WAITING) | TO(FAILED) | TO(CANCELLED) | TO(UNKNOWN),
-	[MOVE_PREPARING] = TO(COPYING_DISKS) | TO(COPYING_MEMORY) | TO(UNKNOWN),
+	[MOVE_PREPARING] = TO(COPYING_DISKS) | TO(COPYING_MEMORY) | TO(VERIFYING) | TO(UNKNOWN),
 	[MOVE_COPYING_DISKS] = TO(COPYING_MEMORY) | TO(SWITCHOVER) | TO(VERIFYING) | TO(CANCELLING) | TO(UNKNOWN),
 	[MOVE_COPYING_MEMORY] = TO(SWITCHOVER) | TO(VERIFYING) | TO(CANCELLING) | TO(UNKNOWN),
 	[MOVE_SWITCHOVER] = TO(COPYING_MEMORY) | TO(VERIFYING) | TO(CANCELLING) | TO(UNKNOWN),
@@ -82,6 +83,23 @@ bool move_state_is_started(enum move_state state)
 bool move_state_allows(enum move_state from, enum move_state to)
 {
 	return (next_moves[from] & (1u << to)) != 0;
+}
+
+static const char *const methods[] = {"live", "shutdown", "cold", "start"};
+
+const char *move_method_name(enum move_method method)
+{
+	return methods[method];
+}
+
+enum move_method move_method_by_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof methods / sizeof *methods; i++)
+		if (strcmp(methods[i], name) == 0)
+			return (enum move_method)i;
+	return METHOD_LIVE;
 }
 
 const char *batch_state_name(enum batch_state state)

@@ -221,7 +221,10 @@ static void say_why(const struct draft *draft, const struct draft_move *from, co
 		!job->best.converges ? "last: writes faster than the link carries" :
 		job->priority != 0 ? "place %zu by priority" : "place %zu in the order", place + 1);
 	say_ejected(draft, move, order, sizeof order);
-	if (from->is_chosen)
+	if (from->method == METHOD_COLD)
+		snprintf(move->reason, sizeof move->reason, "cold: %s; %s", ledger->inventory->guests[move->guest].state == GUEST_SHUTOFF ?
+			"is shut off, its disks are copied" : "is shut down, its disks are copied, and it is started there", order);
+	else if (from->is_chosen)
 		snprintf(move->reason, sizeof move->reason, "least loaded of the hosts that fit, %" PRIu64
 			" %% of its memory taken when all have arrived; %s", full, order);
 	else
@@ -242,6 +245,7 @@ static void fill_move(const struct draft *draft, const struct jobs *jobs, const 
 	move->source = job->source;
 	move->target = job->target;
 	move->wanted = draft->moves[number].wanted;
+	move->method = draft->moves[number].method;
 	move->disk_bytes = planner_disk_bytes(draft->inventory, job->guest, job->target, &move->kind);
 	move->start_ms = schedule->start_us[number] / 1000;
 	move->duration_ms = end_ms - move->start_ms;
@@ -306,6 +310,20 @@ static void fill_times(const struct jobs *jobs, const struct schedule *schedule,
 	snprintf(plan->bottleneck_text, sizeof plan->bottleneck_text, "%s", bound->text);
 }
 
+/* They use no link; when they run does not change the times of the others. */
+static void add_in_place(const struct draft *draft, struct plan *plan)
+{
+	struct planned_move *all = xcalloc(plan->n_moves + draft->n_in_place, sizeof *all);
+	size_t i;
+
+	for (i = 0; i < plan->n_moves; i++)
+		all[i] = plan->moves[i];
+	for (i = 0; i < draft->n_in_place; i++)
+		all[plan->n_moves++] = draft->in_place[i];
+	free(plan->moves);
+	plan->moves = all;
+}
+
 static void draft_schedule(struct draft *draft, struct plan *plan)
 {
 	struct jobs jobs = {0};
@@ -318,6 +336,7 @@ static void draft_schedule(struct draft *draft, struct plan *plan)
 	schedule = search_schedule(&jobs, bound.lower_us);
 	fill_moves(draft, &jobs, schedule, plan);
 	fill_times(&jobs, schedule, &bound, plan);
+	add_in_place(draft, plan);
 	plan->blocked = draft->blocked;
 	plan->n_blocked = draft->n_blocked;
 	draft->blocked = NULL;
@@ -336,6 +355,7 @@ static void draft_clear(struct draft *draft)
 		free(draft->blocked[i].name);
 	free(draft->blocked);
 	free(draft->moves);
+	free(draft->in_place);
 	free(draft->drained);
 	ledger_free(draft->ledger);
 }

@@ -76,6 +76,7 @@ struct request *request_copy(const struct request *request)
 	copy->to_pool = xstrdup(request->to_pool);
 	copy->pools = name_maps_copy(request->pools, copy->n_pools = request->n_pools);
 	copy->nets = name_maps_copy(request->nets, copy->n_nets = request->n_nets);
+	copy->cannot_move = request->cannot_move;
 	copy->reason = xstrdup(request->reason);
 	copy->name = xstrdup(request->name);
 	return copy;

@@ -73,6 +73,7 @@ struct config {
 	bool mixed_authentication;
 	uint64_t memory_reserve_bytes; /* of each host that does not say; default 512 MiB */
 	uint32_t cpu_overcommit_milli;
+	enum move_method cannot_move; /* of requests that do not say; LIVE = leave */
 	struct config_host *hosts;
 	size_t n_hosts;
 	struct migration_network *networks;

@@ -27,6 +27,7 @@ struct engine_options {
 	uint32_t attempts_max;       /* per move; default 3 */
 	int64_t retry_delay_ms;      /* doubles with each attempt; default 5000 */
 	int64_t stats_interval_ms;   /* default 250 */
+	int64_t shutdown_timeout_ms; /* for a guest that is shut down to be moved; default 120000 */
 	int64_t no_progress_ms;      /* watchdog; default 60000 */
 	int64_t switchover_watch_ms; /* beyond the blackout that is allowed, before the hosts are asked what keeps the switchover; default 5000 */
 	int64_t reconcile_interval_ms; /* between two askings; default 1000, doubles up to 30000 */

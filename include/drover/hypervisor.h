@@ -34,6 +34,10 @@ enum hv_kind {
 	HV_SUSPEND,
 	HV_DESTROY,        /* host: end this copy of the guest; the caller has proven that the other one runs */
 	HV_PATH,           /* source: from which of its addresses the most bytes have gone to the target address, as its connections show */
+	HV_SHUTDOWN,       /* source: ask the guest to shut down; replies when it was asked, not when it is down */
+	HV_COPY,           /* source: copy the disks of a guest that is shut off to the target and verify them; may take hours */
+	HV_DEFINE,         /* source: define the guest on the target, tagged; refused unless it is shut off on the source */
+	HV_START,          /* host: start the guest; refused when it has a tag of another move or attempt */
 	HV_PROBE,          /* host: inventory of the host and its guests, into reply.inventory */
 	HV_EXAMINE,        /* host: what a check-up asks beyond the inventory, into reply.facts */
 	HV_EXAMINE_PAIR,   /* source, target: can the source's libvirtd reach the target's, do the CPUs fit; into reply.pair_facts */
@@ -91,6 +95,7 @@ struct hv_request {
 	bool persistent;       /* MIGRATE: keep the guest persistent on the target */
 	bool auto_converge;
 	bool keep_backing;     /* PREFLIGHT: copy the top layer of an image only */
+	bool cold;             /* PREFLIGHT, PREPARE, FINISH_TARGET, CLEAR_TAG: the guest is, or will be, shut off */
 	bool paused_handover;  /* MIGRATE: leave the guest paused on the target (G1) */
 	int64_t measure_ms;    /* PROBE: watch the guests' dirty rates for so long; 0 = do not; from 12000 on their working sets too */
 };
@@ -142,7 +147,7 @@ struct hv_path {
 struct hv_preflight {
 	struct hv_disk *disks;  /* that must be copied, with exact sizes and names on the target */
 	size_t n_disks;
-	bool persistent, autostart, paused;
+	bool persistent, autostart, paused, shutoff;
 	uint64_t memory_bytes;
 	uint64_t target_free_memory_bytes; /* 0 = unknown */
 	bool disks_can_be_throttled; /* a running mirror's rate can be changed */

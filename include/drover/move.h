@@ -92,6 +92,8 @@ struct move_record {
 	char *source;
 	char *target;
 	enum move_kind kind;
+	enum move_method method;
+	bool was_shutoff;   /* cold: it did not run, so it is not started either */
 	enum move_state state;
 	uint64_t epoch;     /* grows with each attempt; stands in the guest's tag */
 	uint32_t attempts;

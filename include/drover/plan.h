@@ -22,6 +22,16 @@ enum request_kind {
 	REQUEST_ROLLING,
 };
 
+/* How a guest goes. What a guest that cannot move live does is one of these too: LIVE = it is left where it is. */
+enum move_method {
+	METHOD_LIVE,
+	METHOD_SHUTDOWN, /* shut down and left on its host; a return of the host starts it again */
+	METHOD_COLD,     /* shut down, its disks copied and verified, defined and started on the target */
+	METHOD_START,    /* started where it is: what a return does for a guest that was shut down */
+};
+const char *move_method_name(enum move_method method); /* live, shutdown, cold, start */
+enum move_method move_method_by_name(const char *name); /* METHOD_LIVE when unknown */
+
 /* One name mapping of a [map] section or a batch line: `from` on the source is `to` on the target. */
 struct name_map {
 	char *from;
@@ -41,6 +51,7 @@ struct wanted_move {
 	int32_t priority;
 	int64_t not_before_wall_ms; /* 0 = at once */
 	uint64_t max_rate_bytes_per_s; /* 0 = no limit of its own */
+	bool is_start;         /* of a guest that a drain has shut down on `to` */
 	char *where; /* "moves.csv line 7", for messages; NULL = command line */
 };
 
@@ -55,6 +66,7 @@ struct request {
 	size_t n_pools;
 	struct name_map *nets;
 	size_t n_nets;
+	enum move_method cannot_move; /* what becomes of guests that cannot move live: LIVE (they are left), SHUTDOWN or COLD */
 	char *reason; /* the operator's words; NULL = none */
 	char *name;   /* batch file or batch section; NULL = none */
 };
@@ -75,6 +87,7 @@ struct planned_move {
 	uint32_t target;
 	uint32_t wanted; /* index into request->moves, INDEX_NONE for a drain */
 	enum move_kind kind;
+	enum move_method method;
 	int64_t start_ms; /* from the start of the batch */
 	int64_t duration_ms;
 	int64_t duration_low_ms, duration_high_ms; /* the range that the measurements allow */

@@ -80,6 +80,7 @@ struct sim_fault {
 struct sim_faults {
 	uint32_t request_error, reply_lost, reply_late, reply_doubled; /* of each request; stats are spared */
 	uint32_t migration_error, finish_lost, dirty_surge;            /* of each migration */
+	uint32_t guest_deaf, start_refused; /* of each request to shut down, or to start, a guest */
 	int64_t world_interval_ms; /* mean time between faults of hosts and links; 0 = none */
 	int64_t duration_max_ms;   /* of each of those */
 };
@@ -165,6 +166,8 @@ bool sim_guest_is_active_on(const struct sim *sim, uint32_t guest, uint32_t host
 uint32_t sim_guest_runs_on(const struct sim *sim, uint32_t guest);
 enum sim_phase sim_guest_phase(const struct sim *sim, uint32_t guest);
 /* True when a fault has ended it: host death, its own shutdown. */
+/* By its power button, at somebody's request, and not started since. */
+bool sim_guest_was_shut_down(const struct sim *sim, uint32_t guest);
 bool sim_guest_was_ended(const struct sim *sim, uint32_t guest);
 /* True while it migrates, and nobody but a stranger asked for that. */
 bool sim_guest_is_moved_by_stranger(const struct sim *sim, uint32_t guest);

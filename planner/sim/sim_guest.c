@@ -145,7 +145,7 @@ void sim_do_finish_target(struct sim *sim, struct sim_op *op)
 		error_absent(sim, op);
 		return;
 	}
-	if (!sim_copy_is_active(copy) || copy->is_incoming) {
+	if ((!sim_copy_is_active(copy) && !op->cold) || copy->is_incoming) {
 		error_set(&op->reply.error, ERR_GUEST_NOT_RUNNING, "guest %s: not running on %s yet", sim_guest_name(sim, copy->guest),
 			sim_host_name(sim, op->host));
 		return;
@@ -168,8 +168,11 @@ void sim_do_clear_tag(struct sim *sim, struct sim_op *op)
 	if (copy->job != HV_JOB_NONE)
 		error_set(&op->reply.error, ERR_GUEST_BUSY, "guest %s: cannot acquire state change lock (held by a migration)",
 			sim_guest_name(sim, copy->guest));
-	else
+	else {
+		if (op->cold && copy->is_persistent)
+			copy->has_autostart = op->autostart;
 		sim_copy_tag(copy, NULL);
+	}
 }
 
 /* Another copy of the guest that could still run: resuming this one is only right when there is none. */

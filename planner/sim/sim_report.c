@@ -225,6 +225,8 @@ static bool check_guest(const struct sim *sim, uint32_t g, struct error *err)
 	/* So may two running copies, once libvirt has let it run twice: the manager has to report it. */
 	if (guest->was_running && running == 2 && guest->was_strangers && guest->may_run_twice)
 		return true;
+	if (guest->was_shut_down && running == 0)
+		return true; /* as it was asked to; whether that was right is known to who asked */
 	if (guest->was_running && (running != 1 || active != 1))
 		return error_set(err, ERR_INTERNAL, "guest %s: runs on %u hosts, is active on %u", sim_guest_name(sim, g), running, active);
 	if (guest->was_paused && guest->was_booted && running <= 1)
@@ -326,6 +328,11 @@ uint32_t sim_guest_runs_on(const struct sim *sim, uint32_t guest)
 enum sim_phase sim_guest_phase(const struct sim *sim, uint32_t guest)
 {
 	return sim->guests[guest].migration == NULL ? SIM_PHASE_NONE : sim->guests[guest].migration->phase;
+}
+
+bool sim_guest_was_shut_down(const struct sim *sim, uint32_t guest)
+{
+	return sim->guests[guest].was_shut_down;
 }
 
 bool sim_guest_was_ended(const struct sim *sim, uint32_t guest)

@@ -10,6 +10,7 @@
 
 static const bool brings_lists[HV_KIND_COUNT] = {
 	[HV_PREFLIGHT] = true, [HV_PREPARE] = true, [HV_MIGRATE] = true, [HV_FINISH_SOURCE] = true, [HV_REMOVE_VOLUMES] = true,
+	[HV_COPY] = true, [HV_DEFINE] = true,
 	[HV_SAME_POOLS] = true,
 };
 
@@ -65,6 +66,7 @@ void sim_submit(struct hypervisor *hypervisor, const struct hv_request *request)
 	op->autostart = request->autostart;
 	op->persistent = request->persistent;
 	op->auto_converge = request->auto_converge;
+	op->cold = request->cold;
 	op->paused_handover = request->paused_handover;
 	op->job = request->job;
 	op->reply.tag = request->tag;
@@ -209,6 +211,13 @@ static void work(struct sim *sim, struct sim_op *op)
 	case HV_SUSPEND: sim_do_suspend(sim, op); break;
 	case HV_DESTROY: sim_do_destroy(sim, op); break;
 	case HV_PATH: error_set(&op->reply.error, ERR_UNSUPPORTED, "a simulated host shows no connections"); break;
+	case HV_SHUTDOWN: sim_do_shutdown(sim, op); break;
+	case HV_COPY:
+		if (sim_do_copy(sim, op))
+			return;
+		break;
+	case HV_DEFINE: sim_do_define(sim, op); break;
+	case HV_START: sim_do_start(sim, op); break;
 	case HV_SAME_POOLS: sim_do_same_pools(sim, op); break;
 	case HV_PROBE: op->reply.inventory = sim_probe(sim, op->host); break;
 	case HV_EXAMINE:
@@ -226,7 +235,7 @@ static void wait_hung(struct sim *sim, struct sim_op *op, int64_t until_us)
 {
 	int64_t patience_us = op->sent_us + sim_us(sim->options.request_timeout_ms);
 
-	if (op->kind != HV_MIGRATE && op->manager == sim->manager && patience_us < until_us && patience_us >= sim->now_us) {
+	if (op->kind != HV_MIGRATE && op->kind != HV_COPY && op->manager == sim->manager && patience_us < until_us && patience_us >= sim->now_us) {
 		struct sim_op *answer = op_double(sim, op);
 
 		sim_op_unknown(sim, answer, ERR_TIMEOUT, "no answer", patience_us - sim->now_us);

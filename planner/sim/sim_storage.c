@@ -27,6 +27,18 @@ bool sim_disk_is_copied(const struct sim *sim, const struct sim_copy *copy, size
 	return pool == INDEX_NONE || sim->hosts[target].storages[pool] != sim->volumes[copy->disks[disk].volume].storage;
 }
 
+/* A guest that goes cold may be shut off, and needs not be able to move live. */
+static bool check_cold_guest(const struct sim *sim, const struct sim_copy *copy, struct error *err)
+{
+	const struct guest *guest = &sim->inventory->guests[copy->guest];
+
+	if (copy->job != HV_JOB_NONE)
+		return error_set(err, ERR_GUEST_BUSY, "guest %s: a migration job is already running for the domain", guest->name);
+	if (copy->presence == HV_PAUSED)
+		return error_set(err, ERR_GUEST_NOT_RUNNING, "guest %s: is paused on %s and cannot shut down", guest->name, sim_host_name(sim, copy->host));
+	return copy->is_persistent || error_set(err, ERR_GUEST_DEVICE, "guest %s: is transient and would be gone once shut down", guest->name);
+}
+
 static bool check_guest(const struct sim *sim, const struct sim_copy *copy, struct error *err)
 {
 	const struct guest *guest = &sim->inventory->guests[copy->guest];
@@ -211,7 +223,7 @@ void sim_do_preflight(struct sim *sim, struct sim_op *op)
 	const struct sim_host *target;
 	uint64_t used;
 
-	if (!check_present(sim, op, copy, &op->reply.error) || !check_guest(sim, copy, &op->reply.error) ||
+	if (!check_present(sim, op, copy, &op->reply.error) || !(op->cold ? check_cold_guest : check_guest)(sim, copy, &op->reply.error) ||
 	    !check_other_host(sim, op, &op->reply.error) || !check_target(sim, copy, op, &op->reply.error) ||
 	    !list_disks(sim, copy, op, preflight, &op->reply.error))
 		return;
@@ -219,6 +231,7 @@ void sim_do_preflight(struct sim *sim, struct sim_op *op)
 	used = target->memory_used_bytes + target->memory_by_strangers;
 	preflight->persistent = copy->is_persistent;
 	preflight->autostart = copy->has_autostart;
+	preflight->shutoff = copy->presence == HV_SHUTOFF;
 	preflight->paused = copy->presence == HV_PAUSED;
 	preflight->memory_bytes = sim->inventory->guests[copy->guest].memory_bytes;
 	preflight->target_free_memory_bytes = target->memory_limit_bytes - used;
@@ -272,7 +285,7 @@ void sim_do_prepare(struct sim *sim, struct sim_op *op)
 			sim_guest_name(sim, copy->guest));
 		return;
 	}
-	if (!sim_copy_is_active(copy)) {
+	if (!sim_copy_is_active(copy) && !op->cold) {
 		error_set(&op->reply.error, ERR_GUEST_NOT_RUNNING, "guest %s: domain is not running", sim_guest_name(sim, copy->guest));
 		return;
 	}
@@ -283,6 +296,19 @@ void sim_do_prepare(struct sim *sim, struct sim_op *op)
 		if (!make_volume(sim, op, copy->guest, &op->reply.disks[i], &op->reply.error))
 			return;
 	}
+}
+
+/* Another complete one of the same data: a guest that was moved cold has two until the first is cleaned away. */
+static bool has_twin(const struct sim *sim, uint32_t index)
+{
+	const struct sim_volume *volume = &sim->volumes[index];
+	uint32_t i;
+
+	for (i = 0; i < sim->n_volumes; i++)
+		if (i != index && sim->volumes[i].exists && sim->volumes[i].is_complete && sim->volumes[i].guest == volume->guest &&
+			sim->volumes[i].disk == volume->disk && sim->volumes[i].version == volume->version)
+			return true;
+	return false;
 }
 
 /* Why deleting this volume would lose data; a breach when it is done. */
@@ -302,7 +328,7 @@ static void check_deletion(struct sim *sim, uint32_t index, bool must_be_ours)
 			sim_breach(sim, "volume %s is removed while guest %s uses it on %s", volume->name,
 				sim_guest_name(sim, volume->guest), sim_host_name(sim, keeper->host));
 	}
-	if (keeper == NULL && volume->is_complete && volume->version == sim->guests[volume->guest].version)
+	if (keeper == NULL && volume->is_complete && volume->version == sim->guests[volume->guest].version && !has_twin(sim, index))
 		sim_breach(sim, "volume %s is removed, which holds the newest data of guest %s", volume->name, sim_guest_name(sim, volume->guest));
 }
 

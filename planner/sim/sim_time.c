@@ -118,6 +118,9 @@ static void happen(struct sim *sim, const struct sim_event *event)
 	case SIM_EVENT_FAULT: sim_fault_due(sim, event->index); break;
 	case SIM_EVENT_UNFAULT: sim_fault_over(sim, event->index); break;
 	case SIM_EVENT_DETECT: sim_host_detect(sim, event->index, event->serial); break;
+	case SIM_EVENT_STOP:
+		sim_guest_stops(sim, event->index, event->serial);
+		break;
 	case SIM_EVENT_RANDOM: sim_fault_random(sim); break;
 	}
 }

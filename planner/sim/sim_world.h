@@ -8,6 +8,7 @@
  *   sim_request.c  requests: submit, arrival, reply
  *   sim_storage.c  pre-flight, prepare and the volumes
  *   sim_guest.c    requests on one copy of a guest: where, resume, destroy, ...
+ *   sim_cold.c     guests that are shut down, copied, defined and started
  *   sim_fault.c    faults, scripted and random
  *   sim_host.c     hosts that die, restart, cannot be reached
  *   sim_report.c   views: inventory, digest, counters, leftovers
@@ -82,6 +83,7 @@ struct sim_guest {
 	uint64_t dirty_rate_bytes_per_s;
 	struct sim_migration *migration;
 	bool was_running, was_paused; /* at the beginning */
+	bool was_shut_down;      /* because somebody asked it to */
 	bool is_ended;           /* by a fault */
 	int64_t was_twice_us;    /* when it last ran twice; 0 = never */
 	int64_t lost_us;         /* when a host died with its newest copy; -1 = never */
@@ -173,7 +175,7 @@ struct sim_migration {
 
 enum sim_event_kind {
 	SIM_EVENT_ARRIVE, SIM_EVENT_REPLY, SIM_EVENT_NOTE, SIM_EVENT_FLOW, SIM_EVENT_STEP, SIM_EVENT_FAULT, SIM_EVENT_UNFAULT,
-	SIM_EVENT_DETECT, SIM_EVENT_RANDOM,
+	SIM_EVENT_DETECT, SIM_EVENT_RANDOM, SIM_EVENT_STOP,
 };
 
 struct sim_event {
@@ -202,6 +204,8 @@ struct sim_op {
 	struct hv_reply reply;
 	bool reply_is_lost, reply_is_doubled;
 	bool is_local;       /* the reply is made on the manager's side: it needs no connection */
+	bool cold;
+	bool has_copied;     /* COPY: its time is over */
 	bool has_waited;     /* for a host that could not be reached */
 	int64_t reply_delay_us;
 };
@@ -379,6 +383,13 @@ void sim_do_suspend(struct sim *sim, struct sim_op *op);
 void sim_do_destroy(struct sim *sim, struct sim_op *op);
 /* A fault ended a copy: another whole one becomes the guest, or the guest has ended. */
 void sim_guest_after_loss(struct sim *sim, uint32_t guest);
+
+/* sim_cold.c */
+void sim_do_shutdown(struct sim *sim, struct sim_op *op);
+bool sim_do_copy(struct sim *sim, struct sim_op *op); /* true when the reply comes later */
+void sim_do_define(struct sim *sim, struct sim_op *op);
+void sim_do_start(struct sim *sim, struct sim_op *op);
+void sim_guest_stops(struct sim *sim, uint32_t guest, uint64_t serial);
 
 /* sim_report.c */
 struct inventory *sim_probe(const struct sim *sim, uint32_t host);

@@ -32,6 +32,7 @@ const struct option cli_options[] = {
 	{"to", 0, "HOST", false, AT(to), "target host"},
 	{"to-pool", 0, "POOL", false, AT(to_pool), "put all local disks into this pool of the target"},
 	{"map", 0, "NAME", false, AT(map), "rename networks and pools by [map NAME] of the configuration"},
+	{"cannot-move", 0, "HOW", false, AT(cannot_move), "guests that cannot move live: leave, shutdown (a return starts them again) or cold"},
 	{"guest", 0, "VM", false, AT(guest), "only this guest"},
 	{"max-migrations", 0, "N|auto", false, AT(max_migrations), "moves at once in all; auto = as many as the bandwidth carries"},
 	{"max-incoming", 0, "N|auto", false, AT(max_incoming), "moves at once into a host that sets no limit of its own"},

@@ -250,8 +250,10 @@ static bool ask_hosts(struct site *site, const struct want *want, const struct p
 
 		if (planner_network(site->inventory, move->source, move->target, &network, &source_link, &target_link, NULL))
 			addresses[i] = planner_address(site->inventory, move->target, target_link);
+		/* Of a guest that goes nowhere only its host is asked. */
 		requests[i] = (struct hv_request){
-			.kind = HV_PREFLIGHT,
+			.kind = move->source == move->target ? HV_WHERE : HV_PREFLIGHT,
+			.cold = move->method == METHOD_COLD,
 			.target_address = addresses[i],
 			.check_address = network == INDEX_NONE || site->inventory->networks[network].is_checked,
 			.guest = guest->name,

@@ -3,8 +3,8 @@
 
 #include "cmd.h"
 
-#define PLANNING "inventory to to-pool map reason"
-#define RUNNING "yes no-input reason to-pool map"
+#define PLANNING "inventory to to-pool map cannot-move reason"
+#define RUNNING "yes no-input reason to-pool map cannot-move"
 
 const struct command cli_commands[] = {
 	{"drain", "HOST...", 1, WORDS_MAX, RUNNING, "move every guest away and keep the host empty", "drover drain h1 --reason 'new disks'", cmd_drain},

@@ -142,12 +142,18 @@ static void return_batch(struct want *want, const struct site *site, uint64_t ba
 		uint32_t guest;
 		struct wanted_move *wanted;
 
-		if (move->batch != batch || move->state != MOVE_DONE || strcmp(move->source, host) != 0 ||
+		if (move->batch != batch || move->state != MOVE_DONE || strcmp(move->source, host) != 0 || move->method == METHOD_START ||
 			is_wanted_already(want->request, identity(move)))
 			continue;
 		guest = inventory_guest(site->inventory, identity(move), NULL);
 		if (guest == INDEX_NONE) {
 			say_warning("guest %s is on no host any more and is not brought back", move->guest);
+		} else if (move->method == METHOD_SHUTDOWN) {
+			if (site->inventory->guests[guest].host != at || site->inventory->guests[guest].state != GUEST_SHUTOFF)
+				continue;
+			wanted = request_add_move(want->request, identity(move));
+			wanted->to = xstrdup(host);
+			wanted->is_start = true;
 		} else if (site->inventory->guests[guest].host != at) {
 			wanted = request_add_move(want->request, identity(move));
 			wanted->to = xstrdup(host);
@@ -309,6 +315,16 @@ static int add_options(struct want *want, const struct site *site)
 	if (args->reason != NULL) {
 		free(want->request->reason);
 		want->request->reason = xstrdup(args->reason);
+	}
+	want->request->cannot_move = site->config->cannot_move;
+	if (args->cannot_move != NULL) {
+		bool is_known = strcmp(args->cannot_move, "shutdown") == 0 || strcmp(args->cannot_move, "cold") == 0;
+
+		if (!is_known && strcmp(args->cannot_move, "leave") != 0) {
+			error_set(&err, ERR_USAGE, "--cannot-move %s: must be leave, shutdown or cold", args->cannot_move);
+			return say_error(&err);
+		}
+		want->request->cannot_move = move_method_by_name(args->cannot_move); /* leave is none: LIVE */
 	}
 	if (args->to_pool != NULL) {
 		free(want->request->to_pool);

@@ -60,9 +60,13 @@ static void on_sim_reply(void *self, struct hv_reply *reply)
 	case HV_FINISH_SOURCE:
 	case HV_REMOVE_VOLUMES:
 	case HV_DESTROY:
+	case HV_COPY:
+	case HV_DEFINE:
+	case HV_START:
 		save(world);
 		break;
 	case HV_PREFLIGHT:
+	case HV_SHUTDOWN:
 	case HV_SET_RATE:
 	case HV_SET_DOWNTIME:
 	case HV_STATS:

@@ -19,6 +19,9 @@ void admission_count(struct engine *engine, struct move *move, int by)
 	uint32_t storage = move->record.kind != MOVE_SHARED ? (uint32_t)by : 0;
 	size_t i;
 
+	/* What is shut down or started in its place uses no link and no migration of its libvirtd. */
+	if (cold_is_in_place(move))
+		return;
 	if (by < 0 && move->is_slot_released)
 		goto links;
 	engine->n_moving += (uint32_t)by;
@@ -183,6 +186,8 @@ bool admission_check(const struct engine *engine, const struct move *move, struc
 	if (move->guest == INDEX_NONE || move->source == INDEX_NONE || move->target == INDEX_NONE)
 		return error_set(why, ERR_WAIT_HOST, "host %s has not answered since drover was started",
 			move->record.source);
+	if (cold_is_in_place(move))
+		return batch_allows(engine, move, why) && hosts_answer(engine, move, why);
 	return batch_allows(engine, move, why) && total_slots(engine, why) && source_slots(engine, move, why) &&
 		target_slots(engine, move, why) && hosts_answer(engine, move, why) && links_free(engine, move, why) &&
 		group_allows(engine, move, why) && room_there(engine, move, why);

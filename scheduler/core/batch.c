@@ -107,6 +107,7 @@ static void add_planned(struct engine *engine, uint32_t batch, const struct plan
 
 	move->wanted = planned->wanted;
 	move->record.kind = planned->kind;
+	move->record.method = planned->method;
 	move->record.reason = xstrdup(planned->reason);
 	move->record.planned_start_ms = planned->start_ms;
 	move->record.planned_duration_ms = planned->duration_ms;

@@ -56,6 +56,16 @@ struct reconcile {
 	struct elsewhere elsewhere;
 };
 
+/* Of a guest that does not go live; see cold.c. */
+struct cold {
+	int64_t look_ms;        /* when to look whether it is down; TIME_NEVER = an answer is awaited */
+	int64_t stop_until_ms;  /* it may still go down until then; TIME_NEVER = it will not by our doing */
+	uint32_t start_failures;
+};
+
+/* What cold.c has to see twice; beyond the verdicts of reconcile.c. */
+enum cold_verdict { COLD_MOVED = 64, COLD_NOT_MOVED, COLD_BACK, COLD_START_SOURCE, COLD_TWICE, COLD_GONE };
+
 struct move {
 	struct move_record record;
 	enum move_state stored_state;
@@ -118,6 +128,7 @@ struct move {
 	struct error failure;       /* why it is aborted or what the migration said */
 
 	struct reconcile reconcile;
+	struct cold cold;
 	bool is_target_finished, is_source_finished; /* CLEANUP */
 	bool is_interrupted;        /* by our own end, not by anything that went wrong */
 	bool is_source_suspended;   /* by us, because it ran twice */
@@ -323,6 +334,19 @@ bool path_falls_back(struct engine *engine, struct move *move, const struct erro
 void path_watch(struct engine *engine, struct move *move);
 void path_reply(struct engine *engine, struct move *move, const struct hv_reply *reply);
 
+void run_fill(struct engine *engine, struct move *move, struct hv_request *request);
+
+/* cold.c: guests that are shut down, moved cold or started */
+bool cold_is_in_place(const struct move *move); /* nothing is copied anywhere */
+void cold_begin(struct engine *engine, struct move *move);
+void cold_restore(struct engine *engine, struct move *move);
+void cold_prepared(struct engine *engine, struct move *move);
+bool cold_reply(struct engine *engine, struct move *move, const struct hv_reply *reply); /* false = not its own */
+void cold_note(struct engine *engine, struct move *move);
+void cold_tick(struct engine *engine, struct move *move);
+int64_t cold_deadline(const struct move *move);
+void cold_judge(struct engine *engine, struct move *move);
+
 /* converge.c: guests that write faster than is copied */
 void converge_begin(struct engine *engine, struct move *move);
 void converge_watch(struct engine *engine, struct move *move, const struct hv_stats *stats);
@@ -352,6 +376,14 @@ bool elsewhere_is_clear(struct engine *engine, struct move *move);
 void elsewhere_reply(struct engine *engine, struct move *move, const struct hv_reply *reply);
 void elsewhere_tick(struct engine *engine, struct move *move);
 int64_t elsewhere_deadline(const struct move *move);
+
+bool reconcile_is_ours(const struct engine *engine, const struct move *move, const struct hv_where *where);
+void reconcile_again(struct engine *engine, struct move *move);
+bool reconcile_is_settled(struct engine *engine, struct move *move, uint32_t verdict);
+void reconcile_repair(struct engine *engine, struct move *move, enum hv_kind kind, enum side side, const char *why);
+void reconcile_leave_verifying(struct engine *engine, struct move *move, const char *why);
+void reconcile_give_up(struct engine *engine, struct move *move, const struct error *why);
+void reconcile_moved(struct engine *engine, struct move *move, const char *text);
 
 /* eta.c uses all of the above for the views. */
 

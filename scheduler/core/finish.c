@@ -19,10 +19,13 @@ static void send_cleanup(struct engine *engine, struct move *move)
 	struct hv_request *request;
 
 	move->cleanup_ms = TIME_NEVER;
-	if (!move->is_target_finished && move->pending[HV_FINISH_TARGET] == 0) {
+	/* A guest that is shut off on both hosts is where its tag is: that goes last. */
+	if (!move->is_target_finished && move->pending[HV_FINISH_TARGET] == 0 &&
+		(move->record.method == METHOD_LIVE || move->is_source_finished)) {
 		request = move_request(engine, move, HV_FINISH_TARGET, SIDE_TARGET);
 		request->autostart = move->record.autostart;
 		request->persistent = move->record.persistent;
+		request->cold = move->record.method == METHOD_COLD && move->record.was_shutoff;
 	}
 	if (!move->is_source_finished && move->pending[HV_FINISH_SOURCE] == 0) {
 		request = move_request(engine, move, HV_FINISH_SOURCE, SIDE_SOURCE);
@@ -70,8 +73,11 @@ static void send_undo(struct engine *engine, struct move *move)
 	}
 	if (!move->is_undefined && move->pending[HV_FINISH_SOURCE] == 0)
 		move_request(engine, move, HV_FINISH_SOURCE, SIDE_TARGET); /* of the copy there: no disks, only its definition */
-	if (!move->is_tag_cleared && move->pending[HV_CLEAR_TAG] == 0)
-		move_request(engine, move, HV_CLEAR_TAG, SIDE_SOURCE);
+	if (!move->is_tag_cleared && move->pending[HV_CLEAR_TAG] == 0) {
+		request = move_request(engine, move, HV_CLEAR_TAG, SIDE_SOURCE);
+		request->cold = move->record.method == METHOD_COLD;
+		request->autostart = move->record.autostart;
+	}
 }
 
 /* A copy that got as far as Finish was made persistent; ended, it leaves a definition that would keep the guest from
@@ -142,6 +148,8 @@ void finish_reply(struct engine *engine, struct move *move, const struct hv_repl
 		move->is_target_finished = step_over(engine, move, reply, "it could not be finished on the target");
 	else if (reply->kind == HV_FINISH_SOURCE)
 		move->is_source_finished = step_over(engine, move, reply, "the source could not be cleaned");
+	if (move->record.method != METHOD_LIVE && move->is_source_finished && !move->is_target_finished && move->cleanup_ms == TIME_NEVER)
+		send_cleanup(engine, move);
 	if (move->is_target_finished && move->is_source_finished)
 		move_end(engine, move, MOVE_DONE, NULL);
 }
@@ -177,6 +185,8 @@ static bool choose_again(struct engine *engine, struct move *move, bool exclude)
 
 	if (move->guest == INDEX_NONE || move->target == INDEX_NONE)
 		return true;
+	if (cold_is_in_place(move))
+		return !exclude;
 	if (wanted != NULL && wanted->to != NULL)
 		return !exclude;
 	if (move->excluded == NULL)

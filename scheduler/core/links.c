@@ -90,7 +90,7 @@ void links_of_move(struct engine *engine, struct move *move)
 	for (i = 0; i < LINKS_OF_MOVE; i++)
 		move->links[i] = INDEX_NONE;
 	move->network = INDEX_NONE;
-	if (move->source == INDEX_NONE || move->target == INDEX_NONE)
+	if (move->source == INDEX_NONE || move->target == INDEX_NONE || cold_is_in_place(move))
 		return;
 	if (path_choose(engine, move, &move->network, &source_link, &target_link) && move->network != INDEX_NONE &&
 		(move->record.network == NULL || strcmp(move->record.network, inventory->networks[move->network].name) != 0)) {

@@ -56,7 +56,7 @@ struct hv_request *move_request_to(struct engine *engine, struct move *move, enu
 	snprintf(request->job.target, sizeof request->job.target, "%s", record->target);
 	move->pending[slot] = engine->next_request;
 	move->pending_until_ms[slot] =
-		kind == HV_MIGRATE ? TIME_NEVER : engine->now_ms + engine->options.reply_timeout_ms;
+		kind == HV_MIGRATE || kind == HV_COPY ? TIME_NEVER : engine->now_ms + engine->options.reply_timeout_ms;
 	return request;
 }
 
@@ -104,7 +104,7 @@ static void relocate(struct engine *engine, const struct move *move, uint32_t ho
 
 void move_reserve(struct engine *engine, struct move *move)
 {
-	if (move->is_reserved || move->guest == INDEX_NONE || move->target == INDEX_NONE)
+	if (move->is_reserved || cold_is_in_place(move) || move->guest == INDEX_NONE || move->target == INDEX_NONE)
 		return;
 	/* Found on the target when drover was started again: until both hosts have said so it is on its way, and counts on both. */
 	if (engine->inventory->guests[move->guest].host == move->target) {

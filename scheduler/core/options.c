@@ -11,6 +11,8 @@ void engine_options_init(struct engine_options *options)
 		.retry_delay_ms = 5000,
 		/* Four looks a second: a freed link is passed on within a quarter of a second even when no event comes. */
 		.stats_interval_ms = 250,
+		/* Many systems take a minute to stop their services. */
+		.shutdown_timeout_ms = 120000,
 		/* Longer than the 30 s in which libvirt's own keepalive finds a dead peer. */
 		.no_progress_ms = 60000,
 		/* A switchover takes one to two seconds, most of it the end of the source's QEMU. */

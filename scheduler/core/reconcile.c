@@ -93,7 +93,7 @@ static const struct rule_row {
 	{SEEN_LEFT, SEEN_GONE | SEEN_MIGRATED, VERDICT_GUEST_GONE, "runs on neither host"},
 };
 
-static bool is_ours(const struct engine *engine, const struct move *move, const struct hv_where *where)
+bool reconcile_is_ours(const struct engine *engine, const struct move *move, const struct hv_where *where)
 {
 	return where->has_tag && where->job_tag.move == move->record.id && strcmp(where->job_tag.run, engine->run) == 0;
 }
@@ -166,7 +166,7 @@ static void ask_at(struct move *move, int64_t at_ms)
 	move->reconcile.next_ms = at_ms;
 }
 
-static void ask_later(struct engine *engine, struct move *move)
+void reconcile_again(struct engine *engine, struct move *move)
 {
 	struct reconcile *reconcile = &move->reconcile;
 
@@ -203,11 +203,11 @@ void reconcile_begin(struct engine *engine, struct move *move)
 
 /* Some verdicts have to be seen twice with time in between: an answer is a moment of the past, and
  * a request of an earlier life or the end of a job may still be on its way. */
-static bool is_settled(struct engine *engine, struct move *move, enum verdict_kind verdict)
+bool reconcile_is_settled(struct engine *engine, struct move *move, uint32_t verdict)
 {
 	struct reconcile *reconcile = &move->reconcile;
 
-	if (reconcile->last_verdict != (uint32_t)verdict) {
+	if (reconcile->last_verdict != verdict) {
 		reconcile->last_verdict = verdict;
 		reconcile->same_verdicts = 0;
 	}
@@ -217,7 +217,7 @@ static bool is_settled(struct engine *engine, struct move *move, enum verdict_ki
 	return false;
 }
 
-static void repair(struct engine *engine, struct move *move, enum hv_kind kind, enum side side, const char *why)
+void reconcile_repair(struct engine *engine, struct move *move, enum hv_kind kind, enum side side, const char *why)
 {
 	engine_audit(engine, &engine->batches[move->batch], move, "", "", "%s on %s: %s %s", hv_kind_name(kind),
 		side == SIDE_SOURCE ? move->record.source : move->record.target, move->record.guest, why);
@@ -238,7 +238,7 @@ static void split_brain(struct engine *engine, struct move *move, const char *te
 {
 	struct error why;
 
-	if (!is_ours(engine, move, &move->reconcile.sides[SIDE_TARGET].where)) {
+	if (!reconcile_is_ours(engine, move, &move->reconcile.sides[SIDE_TARGET].where)) {
 		error_set(&why, ERR_SPLIT_BRAIN, "guest %s runs on %s and on %s, and the copy on %s is not of this move",
 			move->record.guest, move->record.source, move->record.target, move->record.target);
 		error_hint(&why, "decide by hand which copy is right and destroy the other");
@@ -249,7 +249,7 @@ static void split_brain(struct engine *engine, struct move *move, const char *te
 	if (move->record.state == MOVE_UNKNOWN)
 		move_set_state(engine, move, MOVE_VERIFYING, "%s", text);
 	move->is_source_suspended = true;
-	repair(engine, move, move->fix_tries % 2 == 0 ? HV_SUSPEND : HV_DESTROY, SIDE_SOURCE, text);
+	reconcile_repair(engine, move, move->fix_tries % 2 == 0 ? HV_SUSPEND : HV_DESTROY, SIDE_SOURCE, text);
 }
 
 /* libvirt ends an unfinished copy by itself when its source is gone, so it gets the time for that; one that was
@@ -258,12 +258,12 @@ static void orphan(struct engine *engine, struct move *move, const char *text)
 {
 	const struct hv_where *where = &move->reconcile.sides[SIDE_TARGET].where;
 
-	if (!is_settled(engine, move, VERDICT_ORPHAN))
+	if (!reconcile_is_settled(engine, move, VERDICT_ORPHAN))
 		return;
 	if (where->pause_reason == HV_PAUSE_MIGRATION && engine->now_ms - move->reconcile.since_ms < ORPHAN_MS) {
-		ask_later(engine, move);
-	} else if (is_ours(engine, move, where)) {
-		repair(engine, move, HV_DESTROY, SIDE_TARGET, text);
+		reconcile_again(engine, move);
+	} else if (reconcile_is_ours(engine, move, where)) {
+		reconcile_repair(engine, move, HV_DESTROY, SIDE_TARGET, text);
 	} else {
 		error_set(&move->failure, ERR_VERIFY_FAILED, "guest %s: a paused copy on %s is not of this move", move->record.guest,
 			move->record.target);
@@ -277,11 +277,11 @@ static void orphan(struct engine *engine, struct move *move, const char *text)
  * is durable before (VERIFYING), or a shut-off source could later be taken for one that crashed. */
 static void end_source(struct engine *engine, struct move *move, const char *text)
 {
-	if (!is_settled(engine, move, VERDICT_CONFIRM_LOST))
+	if (!reconcile_is_settled(engine, move, VERDICT_CONFIRM_LOST))
 		return;
 	if (move->record.state == MOVE_UNKNOWN)
 		move_set_state(engine, move, MOVE_VERIFYING, "%s", text);
-	repair(engine, move, HV_DESTROY, SIDE_SOURCE, text);
+	reconcile_repair(engine, move, HV_DESTROY, SIDE_SOURCE, text);
 }
 
 /* Whatever is resumed or removed now might be the wrong one: an older state, or the newer disks. Nothing is touched;
@@ -304,7 +304,7 @@ static void leave_alone(struct engine *engine, struct move *move, const char *te
 
 static void doubtful(struct engine *engine, struct move *move, const char *text)
 {
-	if (is_settled(engine, move, VERDICT_DOUBTFUL))
+	if (reconcile_is_settled(engine, move, VERDICT_DOUBTFUL))
 		leave_alone(engine, move, text);
 }
 
@@ -317,13 +317,13 @@ static void unconfirmed(struct engine *engine, struct move *move, const char *te
 
 	if (reconcile->last_verdict != VERDICT_UNCONFIRMED)
 		reconcile->unconfirmed_ms = engine->now_ms;
-	if (engine->now_ms - reconcile->unconfirmed_ms < UNCONFIRMED_MS || !is_ours(engine, move, &reconcile->sides[SIDE_TARGET].where)) {
+	if (engine->now_ms - reconcile->unconfirmed_ms < UNCONFIRMED_MS || !reconcile_is_ours(engine, move, &reconcile->sides[SIDE_TARGET].where)) {
 		ask_at(move, engine->now_ms + SWITCH_ASK_MS);
 		return;
 	}
 	if (move->record.state == MOVE_UNKNOWN)
 		move_set_state(engine, move, MOVE_VERIFYING, "%s", text);
-	repair(engine, move, HV_DESTROY, SIDE_SOURCE, text);
+	reconcile_repair(engine, move, HV_DESTROY, SIDE_SOURCE, text);
 }
 
 static bool is_suspended_by_us(const struct move *move)
@@ -339,7 +339,7 @@ static void resume(struct engine *engine, struct move *move, enum side side, con
 	if (move->is_elsewhere)
 		leave_alone(engine, move, "is paused, and ran on a third host when drover was started");
 	else if (elsewhere_is_clear(engine, move))
-		repair(engine, move, HV_RESUME, side, text);
+		reconcile_repair(engine, move, HV_RESUME, side, text);
 }
 
 /* Of two running copies the other one has died since: ours to undo is that this one stands still, unless the other
@@ -354,10 +354,10 @@ static void undo_suspend(struct engine *engine, struct move *move)
 
 static void not_moved(struct engine *engine, struct move *move)
 {
-	if (move->reconcile.must_settle && !is_settled(engine, move, VERDICT_NOT_MOVED))
+	if (move->reconcile.must_settle && !reconcile_is_settled(engine, move, VERDICT_NOT_MOVED))
 		return;
 	if (move->late_prepare != 0) {
-		ask_later(engine, move); /* what it still makes has to be taken back too */
+		reconcile_again(engine, move); /* what it still makes has to be taken back too */
 		return;
 	}
 	if (move->may_have_switched && !elsewhere_is_clear(engine, move))
@@ -395,7 +395,7 @@ static void ended(struct engine *engine, struct move *move, enum verdict_kind ve
 {
 	struct error why;
 
-	if (!is_settled(engine, move, verdict))
+	if (!reconcile_is_settled(engine, move, verdict))
 		return;
 	error_set(&why, verdict == VERDICT_GUEST_STOPPED ? ERR_GUEST_NOT_RUNNING : ERR_GUEST_GONE, "guest %s %s (%s, %s)",
 		move->record.guest, text, move->record.source, move->record.target);
@@ -414,7 +414,7 @@ static void act(struct engine *engine, struct move *move, const struct rule_row 
 	case VERDICT_ASK_AGAIN:
 	case VERDICT_POSTCOPY:
 	case VERDICT_COUNT:
-		ask_later(engine, move);
+		reconcile_again(engine, move);
 		break;
 	case VERDICT_SWITCHING:
 		ask_at(move, engine->now_ms + SWITCH_ASK_MS);
@@ -423,7 +423,7 @@ static void act(struct engine *engine, struct move *move, const struct rule_row 
 		if (move->record.state == MOVE_UNKNOWN)
 			run_adopt(engine, move, false);
 		else
-			ask_later(engine, move);
+			reconcile_again(engine, move);
 		break;
 	case VERDICT_UNCONFIRMED:
 		unconfirmed(engine, move, row->text);
@@ -444,7 +444,7 @@ static void act(struct engine *engine, struct move *move, const struct rule_row 
 		doubtful(engine, move, row->text);
 		break;
 	case VERDICT_RESUME_SOURCE:
-		if (is_settled(engine, move, row->verdict))
+		if (reconcile_is_settled(engine, move, row->verdict))
 			resume(engine, move, SIDE_SOURCE, row->text);
 		break;
 	case VERDICT_RESUME_TARGET:
@@ -482,6 +482,23 @@ static void watch_handover(struct move *move, enum seen source)
 	if (source == SEEN_ACTIVE || (migrates && move->reconcile.was_migrating))
 		move->is_handover_void = true;
 	move->reconcile.was_migrating = migrates;
+}
+
+void reconcile_leave_verifying(struct engine *engine, struct move *move, const char *why)
+{
+	if (move->record.state == MOVE_VERIFYING)
+		move_set_state(engine, move, MOVE_UNKNOWN, "%s", why);
+}
+
+void reconcile_give_up(struct engine *engine, struct move *move, const struct error *why)
+{
+	leave_verifying(engine, move, why);
+	move_end(engine, move, MOVE_FAILED, why);
+}
+
+void reconcile_moved(struct engine *engine, struct move *move, const char *text)
+{
+	moved(engine, move, text);
 }
 
 static void judge(struct engine *engine, struct move *move)
@@ -546,8 +563,12 @@ void reconcile_reply(struct engine *engine, struct move *move, const struct hv_r
 	sighting->answered_ms = engine->now_ms;
 	sighting->where = reply->where;
 	if (!move->reconcile.sides[SIDE_SOURCE].is_asked && !move->reconcile.sides[SIDE_TARGET].is_asked &&
-		are_of_one_moment(engine, move) && are_fresh(engine, move))
-		judge(engine, move);
+		are_of_one_moment(engine, move) && are_fresh(engine, move)) {
+		if (move->record.method == METHOD_LIVE)
+			judge(engine, move);
+		else
+			cold_judge(engine, move);
+	}
 }
 
 void reconcile_tick(struct engine *engine, struct move *move)

@@ -82,6 +82,8 @@ static void ask_both(struct engine *engine, struct move *move)
 	error_set(&why, ERR_OUTCOME_UNKNOWN, "guest %s was in state %s when drover stopped", move->record.guest,
 		move_state_name(move->record.state));
 	move_activate(engine, move);
+	if (move->record.method != METHOD_LIVE)
+		cold_restore(engine, move);
 	move->failure = why;
 	move->is_interrupted = true;
 	move->is_elsewhere = runs_elsewhere(engine, move);

@@ -47,7 +47,7 @@ static void collect_maps(struct engine *engine, struct move *move)
 		add_maps(&move->nets, &move->n_nets, request->nets, request->n_nets);
 }
 
-static void fill(struct engine *engine, struct move *move, struct hv_request *request)
+void run_fill(struct engine *engine, struct move *move, struct hv_request *request)
 {
 	request->disks = move->record.disks;
 	request->n_disks = move->record.n_disks;
@@ -55,6 +55,7 @@ static void fill(struct engine *engine, struct move *move, struct hv_request *re
 	request->n_pools = move->n_pools;
 	request->nets = move->nets;
 	request->n_nets = move->n_nets;
+	request->cold = move->record.method == METHOD_COLD;
 	request->persistent = move->record.persistent;
 	request->autostart = move->record.autostart;
 	request->downtime_ms = engine->options.downtime_limit_ms;
@@ -80,8 +81,12 @@ void run_begin(struct engine *engine, struct move *move)
 		move->record.started_wall_ms = engine->wall_ms;
 	error_clear(&move->record.error);
 	move_set_state(engine, move, MOVE_PREFLIGHT, "attempt %u", move->record.attempts);
-	path_begin(engine, move);
-	fill(engine, move, move_request(engine, move, HV_PREFLIGHT, SIDE_SOURCE));
+	if (!cold_is_in_place(move))
+		path_begin(engine, move);
+	if (move->record.method != METHOD_LIVE)
+		cold_begin(engine, move);
+	if (!cold_is_in_place(move))
+		run_fill(engine, move, move_request(engine, move, HV_PREFLIGHT, SIDE_SOURCE));
 }
 
 static void fail_into_unknown(struct engine *engine, struct move *move, const struct error *why)
@@ -110,9 +115,9 @@ static void start_prepare(struct engine *engine, struct move *move)
 	move->is_handover_void = move->is_source_suspended = move->is_elsewhere = move->may_have_switched = false;
 	move->record.epoch++;
 	/* Only a persistent guest's source tells afterwards whether it was moved (undefined) or has crashed. */
-	move->record.handover_paused = engine->options.paused_handover && move->record.persistent;
+	move->record.handover_paused = engine->options.paused_handover && move->record.persistent && move->record.method == METHOD_LIVE;
 	move_set_state(engine, move, MOVE_PREPARING, "%zu disks to copy", move->record.n_disks);
-	fill(engine, move, move_request(engine, move, HV_PREPARE, SIDE_SOURCE));
+	run_fill(engine, move, move_request(engine, move, HV_PREPARE, SIDE_SOURCE));
 }
 
 static void preflight_done(struct engine *engine, struct move *move, struct hv_reply *reply)
@@ -132,6 +137,9 @@ static void preflight_done(struct engine *engine, struct move *move, struct hv_r
 	move->record.persistent = found->persistent;
 	move->record.autostart = found->autostart;
 	move->record.was_paused = found->paused;
+	/* An attempt that was taken back may have left it shut off by us. */
+	if (move->record.epoch == 0)
+		move->record.was_shutoff = found->shutoff;
 	move->disks_can_be_throttled = found->disks_can_be_throttled;
 	if (move->record.cancel_requested)
 		finish_attempt(engine, move);
@@ -150,7 +158,7 @@ static void start_migrate(struct engine *engine, struct move *move)
 	move->next_stats_ms = engine->now_ms + engine->options.stats_interval_ms;
 	bandwidth_grant(engine); /* the first rate goes with the request itself */
 	request = move_request(engine, move, HV_MIGRATE, SIDE_SOURCE);
-	fill(engine, move, request);
+	run_fill(engine, move, request);
 	request->rate_bytes_per_s = engine->options.throttle ? move->granted_bytes_per_s : move->max_rate_bytes_per_s;
 	move->sent_bytes_per_s = request->rate_bytes_per_s;
 }
@@ -183,6 +191,8 @@ static void prepare_done(struct engine *engine, struct move *move, struct hv_rep
 
 		error_set(&why, ERR_CANCELLED, "cancelled before the copy of guest %s began", move->record.guest);
 		fail_into_unknown(engine, move, &why);
+	} else if (move->record.method == METHOD_COLD) {
+		cold_prepared(engine, move);
 	} else {
 		start_migrate(engine, move);
 	}
@@ -333,6 +343,8 @@ static void stats_done(struct engine *engine, struct move *move, const struct hv
 
 void run_reply(struct engine *engine, struct move *move, struct hv_reply *reply, enum side side)
 {
+	if (move->record.method != METHOD_LIVE && cold_reply(engine, move, reply))
+		return;
 	switch (reply->kind) {
 	case HV_PREFLIGHT:
 		preflight_done(engine, move, reply);
@@ -366,6 +378,7 @@ void run_reply(struct engine *engine, struct move *move, struct hv_reply *reply,
 	case HV_RESUME:
 	case HV_SUSPEND:
 	case HV_DESTROY:
+	case HV_START:
 		reconcile_reply(engine, move, reply, side);
 		break;
 	case HV_FINISH_TARGET:
@@ -376,6 +389,9 @@ void run_reply(struct engine *engine, struct move *move, struct hv_reply *reply,
 		break;
 	case HV_SET_DOWNTIME:
 	case HV_ABORT:
+	case HV_SHUTDOWN:
+	case HV_COPY:
+	case HV_DEFINE:
 	case HV_PROBE:
 	case HV_EXAMINE:
 	case HV_EXAMINE_PAIR:
@@ -387,6 +403,11 @@ void run_reply(struct engine *engine, struct move *move, struct hv_reply *reply,
 
 void run_note(struct engine *engine, struct move *move, const struct hv_note *note)
 {
+	if (move->record.method != METHOD_LIVE) {
+		if (note->kind == HV_NOTE_GUEST_STOPPED)
+			cold_note(engine, move);
+		return;
+	}
 	if (note->kind == HV_NOTE_GUEST_SUSPENDED)
 		follow_phase(engine, move, HV_PHASE_SWITCHOVER);
 	else if (note->kind == HV_NOTE_GUEST_STOPPED)
@@ -501,8 +522,11 @@ void run_tick(struct engine *engine, struct move *move)
 			expire(engine, move, slot);
 	if (move->active_at == INDEX_NONE)
 		return;
-	watch_progress(engine, move); /* first: it may leave the wire, and then there is nothing to steer any more */
-	if (move_state_is_on_wire(move->record.state)) {
+	if (move->record.method != METHOD_LIVE)
+		cold_tick(engine, move);
+	else
+		watch_progress(engine, move); /* first: it may leave the wire, and then there is nothing to steer any more */
+	if (move_state_is_on_wire(move->record.state) && move->record.method == METHOD_LIVE) {
 		if (move->next_stats_ms <= engine->now_ms && move->pending[HV_STATS] == 0) {
 			move_request(engine, move, HV_STATS, SIDE_SOURCE);
 			move->next_stats_ms = TIME_NEVER;
@@ -533,6 +557,8 @@ int64_t run_deadline(const struct engine *engine, const struct move *move)
 	for (slot = 0; slot < SLOTS; slot++)
 		if (move->pending[slot] != 0)
 			deadline = earlier(deadline, move->pending_until_ms[slot]);
+	if (move->record.method != METHOD_LIVE)
+		return earlier(deadline, cold_deadline(move));
 	if (!move_state_is_on_wire(move->record.state))
 		return deadline;
 	deadline = earlier(deadline, switchover_until_ms(engine, move));

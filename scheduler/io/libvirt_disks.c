@@ -56,7 +56,14 @@ static bool tag_guest(virConnectPtr source, const struct hv_request *request, st
 
 	if (!domain)
 		return false;
-	if (virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, xml, LV_TAG_KEY, LV_TAG_URI, VIR_DOMAIN_AFFECT_LIVE) == 0)
+	unsigned flags = VIR_DOMAIN_AFFECT_LIVE;
+	if (request->cold) {
+		/* It outlives the guest's stop; and no boot of the host starts the guest while it is being copied. */
+		flags = VIR_DOMAIN_AFFECT_CONFIG | (virDomainIsActive(domain) == 1 ? VIR_DOMAIN_AFFECT_LIVE : 0);
+		if (virDomainSetAutostart(domain, 0) < 0)
+			return lv_error(err, ERR_PREPARE_FAILED, "guest %s: autostart cannot be switched off", request->guest);
+	}
+	if (virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, xml, LV_TAG_KEY, LV_TAG_URI, flags) == 0)
 		return true;
 	return lv_error(err, ERR_PREPARE_FAILED, "guest %s cannot be tagged", request->guest);
 }

@@ -120,7 +120,7 @@ bool lv_is_incoming(virDomainPtr domain)
 
 static bool get_tag(virDomainPtr domain, struct job_tag *ret)
 {
-	char *xml = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, LV_TAG_URI, VIR_DOMAIN_AFFECT_LIVE);
+	char *xml = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, LV_TAG_URI, VIR_DOMAIN_AFFECT_CURRENT);
 	bool has = xml && lv_xml_tag_read(xml, ret);
 
 	if (!xml)
@@ -147,6 +147,8 @@ static bool look(virDomainPtr domain, const char *guest, struct hv_where *ret, s
 		again.job = again.presence == HV_SHUTOFF ? HV_JOB_NONE : where.job;
 		where = again;
 		where.has_tag = where.presence != HV_SHUTOFF && get_tag(domain, &where.job_tag);
+	} else {
+		where.has_tag = get_tag(domain, &where.job_tag); /* of a guest that was shut down to be moved */
 	}
 	*ret = where;
 	return true;
@@ -186,10 +188,17 @@ static virDomainPtr look_up(virConnectPtr conn, const struct hv_request *request
 static bool drop_tag(virDomainPtr domain, const char *guest, struct error *err)
 {
 	struct job_tag tag;
+	unsigned flags = 0;
 
-	if (!get_tag(domain, &tag))
-		return true;
-	if (virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, NULL, NULL, LV_TAG_URI, VIR_DOMAIN_AFFECT_LIVE) == 0)
+	if (virDomainIsActive(domain) == 1 && get_tag(domain, &tag))
+		flags |= VIR_DOMAIN_AFFECT_LIVE;
+	/* In the definition only of a guest that was shut down to be moved. */
+	LV_AUTO(text_free) char *defined = virDomainIsPersistent(domain) == 1 ?
+		virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, LV_TAG_URI, VIR_DOMAIN_AFFECT_CONFIG) : NULL;
+	if (defined)
+		flags |= VIR_DOMAIN_AFFECT_CONFIG;
+	virResetLastError();
+	if (flags == 0 || virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, NULL, NULL, LV_TAG_URI, flags) == 0)
 		return true;
 	return lv_error(err, ERR_LEFTOVER, "guest %s: its drover tag cannot be removed", guest);
 }
@@ -201,8 +210,9 @@ bool lv_clear_tag(virConnectPtr conn, const struct hv_request *request, struct e
 
 	if (!domain)
 		return is_absent;
-	/* An inactive guest has no live tag. */
-	return virDomainIsActive(domain) != 1 || drop_tag(domain, request->guest, err);
+	if (request->cold && request->autostart && virDomainSetAutostart(domain, 1) < 0)
+		return lv_error(err, ERR_LEFTOVER, "guest %s: autostart cannot be set again", request->guest);
+	return drop_tag(domain, request->guest, err);
 }
 
 bool lv_finish_target(virConnectPtr conn, const struct hv_request *request, struct error *err)
@@ -215,7 +225,8 @@ bool lv_finish_target(virConnectPtr conn, const struct hv_request *request, stru
 	/* A guest that an operator or an I/O error had paused arrives paused; after a paused hand-over only running will do. */
 	bool is_as_before = where.presence == HV_PAUSED && !request->paused_handover &&
 			    (where.pause_reason == HV_PAUSE_USER || where.pause_reason == HV_PAUSE_IOERROR);
-	if ((where.presence != HV_RUNNING && !is_as_before) || where.postcopy || where.job == HV_JOB_IN)
+	bool is_off = request->cold && where.presence == HV_SHUTOFF;
+	if ((where.presence != HV_RUNNING && !is_as_before && !is_off) || where.postcopy || where.job == HV_JOB_IN)
 		return error_set(err, ERR_VERIFY_FAILED, "guest %s is %s (%s, job %s), not running, after its move", request->guest,
 				 hv_presence_name(where.presence), hv_pause_reason_name(where.pause_reason), hv_job_name(where.job));
 	if (request->persistent && !where.persistent)

@@ -152,6 +152,7 @@ static enum lv_lane lane_of(enum hv_kind kind)
 	case HV_RESUME:
 	case HV_SUSPEND:
 	case HV_DESTROY:
+	case HV_SHUTDOWN:
 		return LV_CONTROL;
 	case HV_PREFLIGHT:
 	case HV_PREPARE:
@@ -161,6 +162,9 @@ static enum lv_lane lane_of(enum hv_kind kind)
 	case HV_REMOVE_VOLUMES:
 	case HV_CLEAR_TAG:
 	case HV_PATH:
+	case HV_COPY:
+	case HV_DEFINE:
+	case HV_START:
 	case HV_PROBE:
 	case HV_EXAMINE:
 	case HV_EXAMINE_PAIR:
@@ -197,6 +201,8 @@ static bool execute_pair(struct lv_host *host, virConnectPtr conn, const struct 
 		ok = lv_preflight(conn, other, request, &reply->preflight, err) && lv_check_hops(host, target, conn, request, err);
 	else if (request->kind == HV_EXAMINE_PAIR)
 		ok = lv_examine_pair(host, target, conn, other, request, reply);
+	else if (request->kind == HV_DEFINE)
+		ok = lv_define(conn, other, request, err);
 	else if (request->kind == HV_SAME_POOLS)
 		ok = lv_same_pools(conn, other, request, reply, err);
 	else
@@ -217,6 +223,7 @@ static bool execute(struct lv_host *host, virConnectPtr conn, const struct hv_re
 	case HV_PREFLIGHT:
 	case HV_PREPARE:
 	case HV_EXAMINE_PAIR:
+	case HV_DEFINE:
 	case HV_SAME_POOLS:
 		return execute_pair(host, conn, request, reply, err);
 	case HV_SET_RATE:
@@ -249,7 +256,12 @@ static bool execute(struct lv_host *host, virConnectPtr conn, const struct hv_re
 		return lv_probe(conn, request, reply, err);
 	case HV_EXAMINE:
 		return lv_examine(conn, reply, err);
+	case HV_SHUTDOWN:
+		return lv_shutdown(conn, request, err);
+	case HV_START:
+		return lv_start(conn, request, err);
 	case HV_MIGRATE:
+	case HV_COPY:
 	case HV_KIND_COUNT:
 		break;
 	}
@@ -287,6 +299,10 @@ static void submit(struct hypervisor *hypervisor, const struct hv_request *reque
 	}
 	if (request->kind == HV_MIGRATE) {
 		lv_migrate_start(host, request);
+		return;
+	}
+	if (request->kind == HV_COPY) {
+		lv_copy_start(host, request);
 		return;
 	}
 	/* What the newest order is, is settled here, in the order of submission; the lane's two workers may

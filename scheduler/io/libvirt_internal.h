@@ -15,6 +15,7 @@
  *   libvirt_uri.c        URIs and what they say about authentication, pure
  *   libvirt_examine.c    what a check-up asks of a host and of a pair
  *   libvirt_migrate.c    the migration itself, its thread
+ *   libvirt_cold.c       guests that are shut down, copied, defined and started
  *   libvirt_job.c        statistics, rate, downtime, abort of a running migration
  *   libvirt_xml.c        XML in and out, pure
  *   libvirt_error.c      libvirt's errors as ours
@@ -222,6 +223,12 @@ bool lv_stats(struct lv_host *host, virConnectPtr conn, const struct hv_request 
 bool lv_apply_rate(struct lv_host *host, virConnectPtr conn, const struct hv_request *request, struct error *err);
 bool lv_apply_downtime(struct lv_host *host, virConnectPtr conn, const struct hv_request *request, struct error *err);
 bool lv_abort(struct lv_host *host, virConnectPtr conn, const struct hv_request *request, struct error *err);
+/* libvirt_cold.c: guests that do not go live */
+bool lv_shutdown(virConnectPtr conn, const struct hv_request *request, struct error *err);
+bool lv_start(virConnectPtr conn, const struct hv_request *request, struct error *err);
+bool lv_define(virConnectPtr source, virConnectPtr target, const struct hv_request *request, struct error *err);
+/* Starts the thread of a copy, or replies why not. */
+void lv_copy_start(struct lv_host *host, const struct hv_request *request);
 /* Starts the thread of a migration, or replies why not. */
 void lv_migrate_start(struct lv_host *host, const struct hv_request *request);
 /* The migration that an executing request speaks of; made when `make`. Called with lv.mutex held. */

@@ -16,7 +16,10 @@ static bool check_state(struct lv_check *check, struct error *err)
 
 	if (virDomainGetState(check->domain, &state, &reason, 0) < 0 || virDomainGetInfo(check->domain, &info) < 0)
 		return lv_error(err, ERR_HOST_UNREACHABLE, "guest %s: its state cannot be read", guest);
-	if (state != VIR_DOMAIN_RUNNING && state != VIR_DOMAIN_BLOCKED && state != VIR_DOMAIN_PAUSED)
+	check->result.shutoff = check->request->cold && state == VIR_DOMAIN_SHUTOFF;
+	if (check->request->cold && state == VIR_DOMAIN_PAUSED)
+		return error_set(err, ERR_GUEST_NOT_RUNNING, "guest %s on %s is paused and cannot shut down", guest, check->request->host);
+	if (!check->result.shutoff && state != VIR_DOMAIN_RUNNING && state != VIR_DOMAIN_BLOCKED && state != VIR_DOMAIN_PAUSED)
 		return error_set(err, ERR_GUEST_NOT_RUNNING, "guest %s on %s has state %d, not running (1)", guest, check->request->host, state);
 	if (state == VIR_DOMAIN_PAUSED && (reason == VIR_DOMAIN_PAUSED_MIGRATION || reason == VIR_DOMAIN_PAUSED_POSTCOPY ||
 					   reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED || reason == VIR_DOMAIN_PAUSED_STARTING_UP))
@@ -27,7 +30,26 @@ static bool check_state(struct lv_check *check, struct error *err)
 	if (check->result.persistent && virDomainGetAutostart(check->domain, &autostart) < 0)
 		return lv_error(err, ERR_HOST_UNREACHABLE, "guest %s: whether it starts by itself", guest);
 	check->result.autostart = autostart != 0;
-	return true;
+	return check->result.persistent || !check->request->cold ||
+	       error_set(err, ERR_GUEST_DEVICE, "guest %s is transient: it would be gone once it was shut down", guest);
+}
+
+/* What a live move brings along by itself, and a copy of the disks does not. */
+static bool check_state_files(struct lv_check *check, const char *xml, struct error *err)
+{
+	static const struct lv_xml_query files[] = {
+		{ "/domain/os/nvram", "'its UEFI variables (nvram)'" },
+		{ "/domain/devices/tpm[backend/@type='emulator']", "'the state of its TPM'" },
+	};
+	size_t at;
+	char *found = check->request->cold ? lv_xml_first(xml, files, sizeof files / sizeof *files, &at) : NULL;
+
+	if (!found)
+		return true;
+	error_set(err, ERR_GUEST_DEVICE, "guest %s keeps %s in a file of %s, which is not in a pool and cannot be copied", check->request->guest,
+		  found, check->request->host);
+	free(found);
+	return false;
 }
 
 /* Jobs that leave no mark in the XML: commit, pull and backup. */
@@ -51,7 +73,9 @@ static bool check_free_of_jobs(struct lv_check *check, const char *xml, struct e
 	const char *guest = check->request->guest;
 	virDomainJobInfo job;
 
-	if (virDomainGetJobInfo(check->domain, &job) < 0)
+	if (check->result.shutoff)
+		job.type = VIR_DOMAIN_JOB_NONE;
+	else if (virDomainGetJobInfo(check->domain, &job) < 0)
 		return lv_error(err, ERR_GUEST_BUSY, "guest %s: its job cannot be read", guest);
 	if (job.type != VIR_DOMAIN_JOB_NONE)
 		return error_set(err, ERR_GUEST_BUSY, "guest %s on %s has a job of somebody else (type %d)", guest, check->request->host,
@@ -70,7 +94,13 @@ static bool check_free_of_jobs(struct lv_check *check, const char *xml, struct e
 		error_hint(err, "they are lost by a move: virsh checkpoint-delete %s --metadata NAME, and make a full backup afterwards", guest);
 		return false;
 	}
-	return lv_movable(xml, guest, check->request->host, err) && check_block_jobs(check, err);
+	struct error tie = { 0 };
+	/* Some devices only cannot move live. */
+	if (!lv_movable(xml, guest, check->request->host, &tie) && (!check->request->cold || tie.code != ERR_GUEST_DEVICE)) {
+		*err = tie;
+		return false;
+	}
+	return check_state_files(check, xml, err) && (check->result.shutoff || check_block_jobs(check, err));
 }
 
 /* The target may know the guest only as an inactive definition of the same UUID (an old stay), which

@@ -47,6 +47,11 @@ void row_bind_batch_state(struct row *row, enum batch_state value)
 	row_bind_text(row, batch_state_name(value));
 }
 
+void row_bind_move_method(struct row *row, enum move_method value)
+{
+	row_bind_text(row, move_method_name(value));
+}
+
 void row_bind_move_kind(struct row *row, enum move_kind value)
 {
 	row_bind_text(row, move_kind_name(value));
@@ -138,6 +143,13 @@ enum batch_state row_batch_state(struct row *row, const char *column)
 	if (state == BATCH_STATE_COUNT)
 		mark_bad(row, column);
 	return state;
+}
+
+enum move_method row_move_method(struct row *row)
+{
+	const unsigned char *name = sqlite3_column_text(row->statement, row->at++);
+
+	return name != NULL ? move_method_by_name((const char *)name) : METHOD_LIVE;
 }
 
 enum move_kind row_move_kind(struct row *row, const char *column)

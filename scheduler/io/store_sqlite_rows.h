@@ -33,6 +33,8 @@
 	X(source, text, source) \
 	X(target, text, target) \
 	X(kind, move_kind, kind) \
+	X(method, move_method, method) \
+	X(was_shutoff, boolean, was_shutoff) \
 	X(state, move_state, state) \
 	X(epoch, u64, epoch) \
 	X(attempts, u32, attempts) \
@@ -138,6 +140,7 @@ void row_bind_array(struct row *row, const char *value);
 void row_bind_request_kind(struct row *row, enum request_kind value);
 void row_bind_batch_state(struct row *row, enum batch_state value);
 void row_bind_move_kind(struct row *row, enum move_kind value);
+void row_bind_move_method(struct row *row, enum move_method value);
 void row_bind_move_state(struct row *row, enum move_state value);
 void row_bind_disk_format(struct row *row, enum disk_format value);
 void row_bind_error_code(struct row *row, enum error_code value);
@@ -151,6 +154,7 @@ void row_bind_error_code(struct row *row, enum error_code value);
 #define ROW_READ_request_kind(row, column, member) (member) = row_request_kind(row, column);
 #define ROW_READ_batch_state(row, column, member) (member) = row_batch_state(row, column);
 #define ROW_READ_move_kind(row, column, member) (member) = row_move_kind(row, column);
+#define ROW_READ_move_method(row, column, member) (member) = row_move_method(row);
 #define ROW_READ_move_state(row, column, member) (member) = row_move_state(row, column);
 #define ROW_READ_disk_format(row, column, member) (member) = row_disk_format(row);
 #define ROW_READ_error_code(row, column, member) (member) = row_error_code(row);
@@ -163,6 +167,7 @@ void row_array(struct row *row, const char *column, char *ret, size_t size);
 enum request_kind row_request_kind(struct row *row, const char *column);
 enum batch_state row_batch_state(struct row *row, const char *column);
 enum move_kind row_move_kind(struct row *row, const char *column);
+enum move_method row_move_method(struct row *row);
 enum move_state row_move_state(struct row *row, const char *column);
 enum disk_format row_disk_format(struct row *row);
 enum error_code row_error_code(struct row *row);

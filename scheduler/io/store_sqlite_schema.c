@@ -142,8 +142,13 @@ static const char paths_and_warnings[] =
 	"ALTER TABLE move ADD COLUMN warning_message TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE move ADD COLUMN warning_hint TEXT NOT NULL DEFAULT '';";
 
+/* Guests that cannot move live are shut down or moved cold. */
+static const char methods[] =
+	"ALTER TABLE move ADD COLUMN method TEXT NOT NULL DEFAULT 'live' CHECK (method IN ('live', 'shutdown', 'cold', 'start'));"
+	"ALTER TABLE move ADD COLUMN was_shutoff INTEGER NOT NULL DEFAULT 0 CHECK (was_shutoff IN (0, 1));";
+
 /* migrations[n] takes a file from version n to n + 1. */
-static const char *const migrations[] = {first_schema, paths_and_warnings};
+static const char *const migrations[] = {first_schema, paths_and_warnings, methods};
 
 enum { SCHEMA_VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 

@@ -156,10 +156,16 @@ void chaos_draw(struct chaos *chaos, struct trial *trial, struct dice *dice, boo
 
 /* --- what is asked --- */
 
+static enum move_method draw_cannot_move(struct chaos *chaos)
+{
+	return dice_chance(chaos->dice, 400) ? METHOD_LIVE : dice_chance(chaos->dice, 400) ? METHOD_SHUTDOWN : METHOD_COLD;
+}
+
 static struct request *draw_drain(struct chaos *chaos)
 {
 	struct request *request = request_new(REQUEST_DRAIN);
 
+	request->cannot_move = draw_cannot_move(chaos);
 	strings_add(&request->hosts, &request->n_hosts, dice_chance(chaos->dice, 800) ? chaos->trial->inventory->hosts[0].name : any_host(chaos));
 	return request;
 }
@@ -170,6 +176,7 @@ static struct request *draw_moves(struct chaos *chaos)
 	struct request *request = request_new(REQUEST_BATCH);
 	size_t i;
 
+	request->cannot_move = draw_cannot_move(chaos);
 	for (i = 0; i < inventory->n_guests; i++) {
 		struct wanted_move *wanted;
 
@@ -191,9 +198,15 @@ static struct request *draw_return(struct chaos *chaos)
 	size_t i;
 
 	strings_add(&request->hosts, &request->n_hosts, inventory->hosts[0].name);
-	for (i = 0; i < inventory->n_guests; i++)
-		if (inventory->guests[i].host == 0 && sim_guest_runs_on(chaos->trial->sim, (uint32_t)i) != 0)
-			request_add_move(request, inventory->guests[i].name)->to = xstrdup(inventory->hosts[0].name);
+	for (i = 0; i < inventory->n_guests; i++) {
+		struct wanted_move *wanted;
+
+		if (inventory->guests[i].host != 0 || sim_guest_runs_on(chaos->trial->sim, (uint32_t)i) == 0)
+			continue;
+		wanted = request_add_move(request, inventory->guests[i].name);
+		wanted->to = xstrdup(inventory->hosts[0].name);
+		wanted->is_start = sim_guest_was_shut_down(chaos->trial->sim, (uint32_t)i);
+	}
 	return request;
 }
 

@@ -46,6 +46,13 @@ static const struct mark marks[] = {
 	{"a switchover was not confirmed", "runs on the target; the source has not been told"},
 	{"a third host could not be asked", "could not be asked whether it has"},
 	{"a paused guest was on both hosts", "is on the source as its owner left it"},
+	{"a guest was shut down in its place", "shutdown"},
+	{"a guest was shut down, copied and read back", "as they are on the source"},
+	{"a guest that was moved cold was started there", "is complete there and not started yet"},
+	{"a guest could not be started there and went back", "goes back to its source"},
+	{"a guest was started again on its source", "was shut down for its move and is started again"},
+	{"a guest that a drain had shut down was started again", "was shut down by us and is started again"},
+	{"a guest heard no power button", "did not shut down within"},
 	{"a guest was unknown in this life", "did not answer when drover was started"},
 	{"a guest was elsewhere after a restart", "no longer on"},
 };

@@ -111,6 +111,10 @@ static void draw_guest(struct inventory *inventory, struct dice *dice, const str
 	guest->working_set_bytes = guest->used_memory_bytes / (uint64_t)dice_between(dice, 1, 10);
 	guest->priority = (int32_t)dice_between(dice, 0, 2);
 	draw_disks(guest, dice, traits);
+	if (dice_chance(dice, 80))
+		error_set(&guest->unmovable, ERR_GUEST_DEVICE, "guest %s has a shared folder", name);
+	else if (dice_chance(dice, 30))
+		guest->hostdevs = 1;
 	if (dice_chance(dice, 300))
 		strings_add(&guest->groups, &guest->n_groups, dice_chance(dice, 500) ? "web" : "db");
 }
@@ -195,6 +199,7 @@ void world_draw_options(struct engine_options *options, struct dice *dice)
 		options->max_incoming_storage = draw_u32(dice, 1, 2);
 	if (dice_chance(dice, 150))
 		options->workers_per_host = draw_u32(dice, 2, 6);
+	options->shutdown_timeout_ms = dice_chance(dice, 500) ? 120000 : 30000;
 	options->attempts_max = draw_u32(dice, 1, 4);
 	options->stats_interval_ms = dice_chance(dice, 700) ? 1000 : 250;
 	options->no_progress_ms = dice_chance(dice, 700) ? 60000 : 15000;
@@ -235,6 +240,10 @@ void world_draw(struct world *world, struct dice *dice)
 		world->sim.faults.migration_error = draw_u32(dice, 1, 300);
 	if (dice_chance(dice, 300))
 		world->sim.faults.finish_lost = draw_u32(dice, 1, 300);
+	if (dice_chance(dice, 200))
+		world->sim.faults.guest_deaf = draw_u32(dice, 1, 300);
+	if (dice_chance(dice, 300))
+		world->sim.faults.start_refused = draw_u32(dice, 1, 900);
 	if (dice_chance(dice, 200))
 		world->sim.faults.dirty_surge = draw_u32(dice, 1, 200);
 	world->sim.faults.duration_max_ms = 60000;

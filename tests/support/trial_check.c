@@ -116,7 +116,7 @@ static void count_admitted(const struct trial *trial, struct trial_count *counts
 	for (i = 0; i < engine_n_moves(trial->engine); i++) {
 		const struct move_record *move = engine_move(trial->engine, i);
 
-		if (move_state_is_end(move->state) || move->state == MOVE_PLANNED || move->state == MOVE_WAITING ||
+		if (move->method == METHOD_SHUTDOWN || move->method == METHOD_START || move_state_is_end(move->state) || move->state == MOVE_PLANNED || move->state == MOVE_WAITING ||
 			move->state == MOVE_VERIFYING || move->state == MOVE_CLEANUP)
 			continue;
 		counts[inventory_host(trial->inventory, move->source)].out++;
@@ -414,6 +414,14 @@ static bool move_is_true(struct trial *trial, const struct store_image *image, u
 	if (!twice_is_reported(trial, move, guest))
 		return false;
 	if (is_excused(trial, guest) || facts->state == GUEST_SHUTOFF)
+		return true;
+	/* A host that was restarted starts it as it is told to by autostart. */
+	if ((move->method == METHOD_SHUTDOWN || move->was_shutoff) && move->state == MOVE_DONE)
+		return sim_guest_runs_on(trial->sim, guest) == INDEX_NONE || sim_fault_hits(trial->sim, SIM_FAULT_HOST_DIES) > 0 ||
+			error_set(&trial->error, ERR_INTERNAL, "guest %s: was shut down, and runs", move->guest);
+	/* Neither host could start it: it is off, and said to be. */
+	if (move->method != METHOD_LIVE && move->state != MOVE_DONE && sim_guest_was_shut_down(trial->sim, guest) &&
+		sim_guest_runs_on(trial->sim, guest) == INDEX_NONE)
 		return true;
 	wanted = move->state == MOVE_DONE ? move->target : move->source;
 	host = inventory_host(trial->inventory, wanted);
