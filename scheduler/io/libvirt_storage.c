@@ -224,6 +224,27 @@ static bool keep_backing(struct lv_check *check, const struct lv_xml_disk *disk,
 	return true;
 }
 
+/* Cold, the volume is copied byte for byte, and not what lies below it: on the target it would lie on another file, or on none. */
+static bool check_cold(struct lv_check *check, const struct lv_xml_disk *disk, virStorageVolPtr volume, struct error *err)
+{
+	const char *guest = check->request->guest, *source = check->request->host;
+
+	if (!volume)
+		return error_set(err, ERR_GUEST_DISK, "guest %s: disk %s (%s) is in no storage pool of %s, and only volumes are copied cold",
+				 guest, disk->target, disk->path, source);
+	LV_AUTO(text_free) char *xml = virStorageVolGetXMLDesc(volume, 0);
+	if (!xml)
+		return lv_error(err, ERR_GUEST_DISK, "guest %s: disk %s: the description of its volume", guest, disk->target);
+	/* The XML of a guest that is shut off does not tell the layers that libvirt finds by itself. */
+	LV_AUTO(text_free) char *below = lv_xml_text(xml, "/volume/backingStore/path");
+	if (!below && disk->n_backing == 0)
+		return true;
+	error_set(err, ERR_GUEST_DISK, "guest %s: disk %s lies on %s, which a cold copy does not bring along", guest, disk->target,
+		  below ? below : disk->backing[0]);
+	error_hint(err, "make it one image: virsh blockpull %s %s --wait while the guest runs", guest, disk->target);
+	return false;
+}
+
 /* Fills `found`; *ret_copied is false for a disk on storage that both hosts share. */
 static bool plan_disk(struct lv_check *check, const struct lv_xml_disk *disk, struct hv_disk *found, bool *ret_copied, struct error *err)
 {
@@ -238,12 +259,22 @@ static bool plan_disk(struct lv_check *check, const struct lv_xml_disk *disk, st
 	if (disk->is_shareable)
 		return error_set(err, ERR_NOT_SHARED, "guest %s: disk %s (%s) is shared with other guests, and %s is not proven to have the same one",
 				 check->request->guest, disk->target, found->source_path, check->request->target);
+	if (check->request->cold && !check_cold(check, disk, volume, err))
+		return false;
 	if (!choose_place(check, disk, found, err) || !measure(check, disk, found, err) || !check_place(check, found, err))
 		return false;
 	return !check->request->keep_backing || disk->n_backing == 0 || keep_backing(check, disk, found, err);
 }
 
 /* --- what is not --- */
+
+/* A start is stricter than a live move: of what may be missing there, it ejects only what is optional. */
+static bool may_be_missing(const struct lv_check *check, const struct lv_xml_disk *disk)
+{
+	const char *policy = disk->startup_policy ? disk->startup_policy : "mandatory";
+
+	return strcmp(policy, "optional") == 0 || (strcmp(policy, "requisite") == 0 && !check->request->cold);
+}
 
 /* The image of a CD-ROM, floppy or read-only disk is opened on the target at the same path. Where no pool of the target knows that
  * folder, only libvirt can tell, and does before anything is copied. */
@@ -266,8 +297,12 @@ static bool check_media(struct lv_check *check, const struct lv_xml_disk *disk, 
 		return true;
 	}
 	const char *path = disk->path ? disk->path : disk->volume;
-	if (!there && is_known && (!disk->startup_policy || strcmp(disk->startup_policy, "mandatory") == 0))
-		return error_set(err, ERR_TARGET_MEDIA, "guest %s: %s has no image %s for %s", guest, target, path, disk->target);
+	if (!there && is_known && !may_be_missing(check, disk)) {
+		error_set(err, ERR_TARGET_MEDIA, "guest %s: %s has no image %s for %s", guest, target, path, disk->target);
+		if (check->request->cold)
+			error_hint(err, "copy it there, eject it, or give it startupPolicy='optional' in the guest's XML");
+		return false;
+	}
 	if (here && there && virStorageVolGetInfo(here, &a) == 0 && virStorageVolGetInfo(there, &b) == 0 && a.capacity != b.capacity)
 		return error_set(err, ERR_TARGET_MEDIA, "guest %s: image %s for %s has %llu bytes on %s and %llu on %s: it is another one", guest,
 				 path, disk->target, a.capacity, check->request->host, b.capacity, target);
