@@ -158,12 +158,7 @@ plans_as() { # GUEST KIND [OPTION OF plan move...]
     jq -e --arg kind "$2" '.moves[0].kind == $kind' "$work/plan" >/dev/null
 }
 # The pre-flight says no with this code of errors.def.
-is_refused() { # CODE ARGUMENTS OF move...
-    local code=$1 exit_code=0
-    drover preflight move "${@:2}" -o json >"$work/checks" 2>&1 || exit_code=$?
-    cat "$work/checks"
-    grep -q "\"$code\"" "$work/checks" && [ "$exit_code" = 4 ]
-}
+move_is_refused() { is_refused "$1" -- move "${@:2}"; } # CODE ARGUMENTS OF move...
 # A folder as another pool of a host.
 pool_path() { echo "/var/lib/libvirt/$1"; }
 make_pool() { # HOST NAME
