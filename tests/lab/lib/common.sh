@@ -99,7 +99,7 @@ kill_recorded() {
 build_tools() {
     local build=$LAB_DIR/build tool
     mkdir -p "$build"
-    for tool in recorder beats labdisk; do
+    for tool in recorder beats labdisk reaper; do
         [ "$build/$tool" -nt "$HERE/$tool.c" ] && [ "$build/$tool" -nt "$HERE/diskformat.h" ] && continue
         gcc -std=gnu11 -O2 -Wall -Wextra -o "$build/$tool.new" "$HERE/$tool.c"
         mv "$build/$tool.new" "$build/$tool"

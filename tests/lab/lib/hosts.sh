@@ -133,16 +133,20 @@ start_holder() {
 all_cpus() { taskset -cp $$ | sed 's/.*: //'; }
 first_cpu() { all_cpus | sed 's/[-,].*//'; }
 start_libvirtd() {
-    local host=$1 holder
+    local host=$1 holder pid_file=$LAB_DIR/hosts/$1/libvirtd.pid
     ! recorded_pid "$LAB_DIR/hosts/$host/libvirtd" >/dev/null || return 0
     holder=$(holder_pid "$host") || die "$host is not up"
     # On one core until it answers: libvirt 9 compares a CPUID leaf that holds the number of the core it happens to start
     # on, and on another one throws away what it knows of QEMU and asks for 8 s again.
+    rm -f "$pid_file"
     # shellcheck disable=SC2046  # words on purpose
-    taskset -c "$(first_cpu)" setsid nsenter -t "$holder" -n -m -u -- env $(auth_environment "$host") libvirtd --listen -p /run/libvirt/libvirtd.pid \
+    taskset -c "$(first_cpu)" setsid "$LAB_DIR/build/reaper" "$pid_file" nsenter -t "$holder" -n -m -u -- \
+        env $(auth_environment "$host") libvirtd --listen -p /run/libvirt/libvirtd.pid \
         </dev/null >>"$LAB_DIR/hosts/$host/libvirtd.log" 2>&1 9>&- &
-    record_pid "$LAB_DIR/hosts/$host/libvirtd" $!
     disown
+    for _ in {1..500}; do [ ! -s "$pid_file" ] || break; sleep 0.02; done
+    [ -s "$pid_file" ] || die "$host: libvirtd could not be started"
+    record_pid "$LAB_DIR/hosts/$host/libvirtd" "$(cat "$pid_file")"
 }
 
 # A first libvirtd asks each QEMU binary what it can do: 8 s. What one host learned the others are given, and a later lab,
