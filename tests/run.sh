@@ -1,13 +1,13 @@
 #!/bin/bash
-# Builds drover with warnings as errors and runs every test that this machine can run, the slow ones only with --all. Needs no terminal and no preparation:
-# missing Debian packages are installed when root or sudo allows it. Exit code and last lines are ctest's.
+# Builds drover with warnings as errors and runs every test that this machine can run, the slow ones only with --all. Needs no
+# terminal and no preparation: missing Debian packages are installed when root or sudo allows it. Exit code and last lines are ctest's.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
 usage() {
     cat <<'USAGE'
 usage: tests/run.sh [--all] [-L LABEL] [-R REGEX] [--no-sanitizers] [--asan | --tsan | --clang]
-  --all                also the tests labelled slow: checks of features on real hosts that take over a minute each
+  --all                also the tests labelled slow: every row of lab/features, about half an hour
   -L LABEL, -R REGEX   only tests of that label (unit contract scenario dst golden lint example lab bench) or name
   --no-sanitizers      leave out the second build, under address and undefined-behaviour sanitizers
   --asan --tsan --clang   only that build, and only the tests that make sense with it
