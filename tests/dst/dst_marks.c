@@ -42,7 +42,6 @@ static const struct mark marks[] = {
 	{"a longer blackout was allowed", "ms is allowed now"},
 	{"a crashed source left a copy handed over", "may have run on, and paused on the target"},
 	{"a paused source met a shut off target", "where it may have run"},
-	{"both hosts had it shut off", "either may have run last"},
 	{"a switchover was not confirmed", "runs on the target; the source has not been told"},
 	{"a third host could not be asked", "could not be asked whether it has"},
 	{"a paused guest was on both hosts", "is on the source as its owner left it"},
