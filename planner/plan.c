@@ -215,7 +215,7 @@ static void say_why(const struct draft *draft, const struct draft_move *from, co
 	const struct wanted_move *wanted = draft_wanted(draft, from);
 	uint64_t full = target->memory_bytes == 0 ? 0 :
 		mul_div(ledger->hosts[move->target].memory_bytes + target->memory_reserve_bytes, 100, target->memory_bytes);
-	char order[128];
+	char order[100];
 
 	snprintf(order, sizeof order, move->after != INDEX_NONE ? "waits for room there" :
 		!job->best.converges ? "last: writes faster than the link carries" :

@@ -98,7 +98,7 @@ struct planned_move {
 	uint32_t network; /* index into inventory->networks, INDEX_NONE = any */
 	uint32_t after;   /* index of the planned move that must end before; INDEX_NONE = none */
 	bool converges;
-	char reason[160]; /* why this target, and why at this place in the order */
+	char reason[192]; /* why this target, and why at this place in the order */
 };
 
 /* The schedule that the times come from: from then on that move is counted with that rate, until its

@@ -106,7 +106,7 @@ static inline struct inventory *inventory_of(int n_hosts, bool persistent)
 	int i;
 
 	for (i = 1; i <= n_hosts; i++) {
-		char name[8];
+		char name[16];
 		struct host *host;
 		struct pool *pool;
 
