@@ -32,6 +32,14 @@ fill_image() { # FILE MIB GUEST NUMBER FILLED
     truncate -s "$2M" "$1"
 }
 
+# The places of the beats in the overlay itself: a cluster that is new to the guest is found from outside only after its next
+# flush, and until then the backing file's would be read for it.
+own_beats() { # HOST RAW OVERLAY
+    head -c 2M "$2" >"$2.head"
+    in_host "$1" qemu-io -f qcow2 -c "write -q -s $2.head 0 2M" "$3"
+    rm "$2.head"
+}
+
 make_disk() { # NAME HOST NUMBER TARGET KIND MIB FILLED
     local name=$1 host=$2 number=$3 target=$4 kind=$5 size=$6 filled=$7 file
     file=$(images_of "$host")/$name-$target
@@ -47,6 +55,7 @@ make_disk() { # NAME HOST NUMBER TARGET KIND MIB FILLED
             # By its absolute path, as libvirt's own tools make them; only the host itself can follow that.
             in_host "$host" qemu-img create -q -f qcow2 -F qcow2 -b "/var/lib/libvirt/images/$name-$target.base.qcow2" \
                 "/var/lib/libvirt/images/$name-$target.qcow2"
+            own_beats "$host" "$file.raw" "/var/lib/libvirt/images/$name-$target.qcow2"
         fi
         rm "$file.raw"
         ;;
