@@ -61,7 +61,9 @@ static void write_bottleneck(struct json_writer *writer, const struct plan *plan
 	json_open(writer, "bottleneck", '{');
 	json_put_text(writer, "host", plan->bottleneck_host == INDEX_NONE ? NULL : inventory->hosts[plan->bottleneck_host].name);
 	json_put_text(writer, "direction", direction_names[plan->bottleneck_direction]);
+	json_put_text(writer, "guest", plan->bottleneck_guest == INDEX_NONE ? NULL : inventory->guests[plan->bottleneck_guest].name);
 	json_put_text(writer, "text", plan->bottleneck_text);
+	json_put_text(writer, "last_text", plan->last_text[0] == '\0' ? NULL : plan->last_text);
 	json_close(writer, '}');
 }
 
@@ -237,27 +239,33 @@ static bool read_blocked(struct json_reader *reader, const json_t *element, void
 static bool read_bottleneck(struct json_reader *reader, const json_t *root, const struct inventory *inventory, struct plan *plan)
 {
 	const json_t *object, *text;
-	const char *host = NULL, *direction = NULL;
+	const char *host = NULL, *direction = NULL, *guest = NULL;
 	bool ok;
 
-	plan->bottleneck_host = INDEX_NONE;
+	plan->bottleneck_host = plan->bottleneck_guest = INDEX_NONE;
 	if (!json_get_object(reader, root, "bottleneck", &object))
 		return false;
 	if (object == NULL)
 		return true;
 	json_enter(reader, "bottleneck", 0);
-	ok = json_get_text(reader, object, "host", NAME_BYTES_MAX, &host) && json_get_text(reader, object, "direction", NAME_BYTES_MAX, &direction);
+	ok = json_get_text(reader, object, "host", NAME_BYTES_MAX, &host) && json_get_text(reader, object, "direction", NAME_BYTES_MAX, &direction) &&
+		json_get_text(reader, object, "guest", NAME_BYTES_MAX, &guest);
 	json_leave(reader);
 	if (!ok)
 		return false;
 	if (host != NULL)
 		plan->bottleneck_host = inventory_host(inventory, host);
+	if (guest != NULL)
+		plan->bottleneck_guest = inventory_guest(inventory, guest, NULL);
 	for (enum direction i = DIRECTION_OUT; direction != NULL && i <= DIRECTION_SHARED; i++)
 		if (strcmp(direction_names[i], direction) == 0)
 			plan->bottleneck_direction = i;
 	text = json_object_get(object, "text");
 	if (json_is_string(text))
 		snprintf(plan->bottleneck_text, sizeof plan->bottleneck_text, "%s", json_string_value(text));
+	text = json_object_get(object, "last_text");
+	if (json_is_string(text))
+		snprintf(plan->last_text, sizeof plan->last_text, "%s", json_string_value(text));
 	return true;
 }
 

@@ -22,10 +22,11 @@
 struct link_load {
 	uint64_t bytes;
 	uint32_t n;
+	uint32_t largest; /* job with the most bytes */
 };
 
 static void raise_bound(struct bound *bound, int64_t carried_us, const struct jobs *jobs, uint32_t host,
-	enum direction direction, const char *text)
+	enum direction direction, uint32_t job, const char *text)
 {
 	int64_t total = carried_us + (jobs->model->options.setup_ms + jobs->model->options.finish_ms) * 1000;
 
@@ -34,27 +35,37 @@ static void raise_bound(struct bound *bound, int64_t carried_us, const struct jo
 	bound->lower_us = total;
 	bound->host = host;
 	bound->direction = direction;
+	bound->guest = jobs->jobs[job].guest;
 	snprintf(bound->text, sizeof bound->text, "%s", text);
 }
 
-static void load_text(char *text, size_t size, const char *name, const char *direction, const struct link_load *load,
-	uint64_t rate, int64_t us)
+static void load_text(char *text, size_t size, const struct jobs *jobs, const char *name, const char *direction,
+	const struct link_load *load, uint64_t rate, int64_t us)
 {
-	snprintf(text, size, "%.40s %s: %" PRIu32 " guests, %s at %s/s = %" PRId64 ".%" PRId64 " s", name, direction, load->n,
-		size_text(load->bytes).text, size_text(rate).text, us / 1000000, us / 100000 % 10);
+	const struct job *largest = &jobs->jobs[load->largest];
+
+	snprintf(text, size, "%.40s %s: %" PRIu32 " guest%s, %s at %s/s = %" PRId64 ".%" PRId64 " s, %s %.40s%s%s", name, direction,
+		load->n, load->n == 1 ? "" : "s", size_text(load->bytes).text, size_text(rate).text, us / 1000000, us / 100000 % 10,
+		load->n == 1 ? "of" : "the largest", jobs->model->inventory->guests[largest->guest].name, load->n == 1 ? "" : ": ",
+		load->n == 1 ? "" : size_text(largest->best.bytes).text);
+}
+
+static void add_load(struct link_load *load, const struct jobs *jobs, uint32_t job)
+{
+	if (load->n == 0 || jobs->jobs[job].best.bytes > jobs->jobs[load->largest].best.bytes)
+		load->largest = job;
+	load->bytes += jobs->jobs[job].best.bytes;
+	load->n++;
 }
 
 static struct link_load *loads_of(const struct jobs *jobs)
 {
 	struct link_load *loads = xcalloc(jobs->model->n_links, sizeof *loads);
-	size_t i;
-	uint32_t k;
+	uint32_t i, k;
 
 	for (i = 0; i < jobs->n; i++)
-		for (k = 0; k < jobs->jobs[i].n_links; k++) {
-			loads[jobs->jobs[i].links[k]].bytes += jobs->jobs[i].best.bytes;
-			loads[jobs->jobs[i].links[k]].n++;
-		}
+		for (k = 0; k < jobs->jobs[i].n_links; k++)
+			add_load(&loads[jobs->jobs[i].links[k]], jobs, i);
 	return loads;
 }
 
@@ -67,13 +78,13 @@ static void bound_hosts(const struct jobs *jobs, const struct link_load *loads, 
 		for (k = 0; k < 2 * model->hosts[i].n_links; k++) {
 			uint32_t row = model->hosts[i].first_link + k;
 			int64_t us = carry_us(loads[row].bytes, model->capacities[row]);
-			char text[160];
+			char text[BOUND_TEXT_SIZE];
 
 			if (loads[row].n == 0 || (is_free && k % 2 == 1))
 				continue;
-			load_text(text, sizeof text, model->inventory->hosts[i].name, k % 2 == 0 ? "out" : "in", &loads[row],
+			load_text(text, sizeof text, jobs, model->inventory->hosts[i].name, k % 2 == 0 ? "out" : "in", &loads[row],
 				model->capacities[row], us);
-			raise_bound(bound, us, jobs, i, k % 2 == 0 ? DIRECTION_OUT : DIRECTION_IN, text);
+			raise_bound(bound, us, jobs, i, k % 2 == 0 ? DIRECTION_OUT : DIRECTION_IN, loads[row].largest, text);
 		}
 }
 
@@ -100,13 +111,13 @@ static void bound_shared(const struct jobs *jobs, const struct link_load *loads,
 	for (i = 0; i < 2 * model->inventory->n_shared_links; i++) {
 		uint32_t row = model->first_shared + i;
 		int64_t us = carry_us(loads[row].bytes, model->capacities[row]);
-		char text[160];
+		char text[BOUND_TEXT_SIZE];
 
 		if (loads[row].n == 0 || (targets != NULL && (i % 2 == 1 || has_target_inside(model, i / 2, targets))))
 			continue;
-		load_text(text, sizeof text, model->inventory->shared_links[i / 2].name, i % 2 == 0 ? "out (shared)" : "in (shared)",
+		load_text(text, sizeof text, jobs, model->inventory->shared_links[i / 2].name, i % 2 == 0 ? "out (shared)" : "in (shared)",
 			&loads[row], model->capacities[row], us);
-		raise_bound(bound, us, jobs, INDEX_NONE, DIRECTION_SHARED, text);
+		raise_bound(bound, us, jobs, INDEX_NONE, DIRECTION_SHARED, loads[row].largest, text);
 	}
 }
 
@@ -116,21 +127,19 @@ static void bound_all_targets(const struct jobs *jobs, const bool *targets, stru
 	struct link_load load = {0};
 	uint64_t rate = 0;
 	uint32_t i, k;
-	char text[160];
+	char text[BOUND_TEXT_SIZE];
 	int64_t us;
 
-	for (i = 0; i < jobs->n; i++) {
-		load.bytes += jobs->jobs[i].best.bytes;
-		load.n++;
-	}
+	for (i = 0; i < jobs->n; i++)
+		add_load(&load, jobs, i);
 	for (i = 0; i < model->inventory->n_hosts; i++)
 		for (k = 0; targets[i] && k < model->hosts[i].n_links; k++)
 			rate += model->capacities[model->hosts[i].first_link + 2 * k + 1];
 	if (rate == 0 || load.n == 0)
 		return;
 	us = carry_us(load.bytes, rate);
-	load_text(text, sizeof text, "all targets", "in", &load, rate, us);
-	raise_bound(bound, us, jobs, INDEX_NONE, DIRECTION_IN, text);
+	load_text(text, sizeof text, jobs, "all targets", "in", &load, rate, us);
+	raise_bound(bound, us, jobs, INDEX_NONE, DIRECTION_IN, load.largest, text);
 }
 
 /* One way through a host's link: what it needs of a room (memory or CPUs) against time. */
@@ -149,12 +158,17 @@ static int by_cost(const void *a, const void *b)
 struct passages {
 	struct passage *list; /* cheapest first */
 	size_t n;
-	int64_t amount, least_amount, least_us;
+	int64_t amount, least_amount, least_us, most_us;
+	uint32_t longest; /* job */
 };
 
-static void add_passage(struct passages *passages, int64_t amount, int64_t us)
+static void add_passage(struct passages *passages, uint32_t job, int64_t amount, int64_t us)
 {
 	passages->list[passages->n++] = (struct passage){.amount = amount > 0 ? amount : 1, .us = us};
+	if (passages->n == 1 || us > passages->most_us) {
+		passages->most_us = us;
+		passages->longest = job;
+	}
 	if (passages->n == 1 || us < passages->least_us)
 		passages->least_us = us;
 	if (passages->n == 1 || amount < passages->least_amount)
@@ -199,7 +213,7 @@ static int64_t room_time(const struct passages *out, const struct passages *in, 
 static void bound_room_of(const struct jobs *jobs, uint32_t host, const char *what, int64_t free_amount, struct passages *out,
 	struct passages *in, struct bound *bound)
 {
-	char text[160];
+	char text[BOUND_TEXT_SIZE];
 	int64_t us;
 
 	if (free_amount < 0)
@@ -209,9 +223,10 @@ static void bound_room_of(const struct jobs *jobs, uint32_t host, const char *wh
 	qsort(out->list, out->n, sizeof *out->list, by_cost);
 	qsort(in->list, in->n, sizeof *in->list, by_cost);
 	us = room_time(out, in, free_amount) + (jobs->model->options.setup_ms + jobs->model->options.finish_ms) * 1000;
-	snprintf(text, sizeof text, "%.50s %s: %" PRIu32 " guests wait for %" PRIu32 " to leave",
-		jobs->model->inventory->hosts[host].name, what, (uint32_t)in->n, (uint32_t)out->n);
-	raise_bound(bound, us, jobs, host, DIRECTION_IN, text);
+	snprintf(text, sizeof text, "%.50s %s: %" PRIu32 " guests wait for %" PRIu32 " to leave, the longest of them %.40s",
+		jobs->model->inventory->hosts[host].name, what, (uint32_t)in->n, (uint32_t)out->n,
+		jobs->model->inventory->guests[jobs->jobs[in->longest].guest].name);
+	raise_bound(bound, us, jobs, host, DIRECTION_IN, in->longest, text);
 }
 
 /* Jobs in the order of their sources or targets. */
@@ -251,7 +266,7 @@ static void fill_passages(const struct jobs *jobs, uint32_t host, bool is_out, b
 	for (i = 0; i < n; i++) {
 		const struct job *job = &jobs->jobs[list[i]];
 
-		add_passage(passages, is_memory ? job->memory_bytes : job->vcpus, passage_us(jobs, job, host, is_out ? 0 : 1));
+		add_passage(passages, list[i], is_memory ? job->memory_bytes : job->vcpus, passage_us(jobs, job, host, is_out ? 0 : 1));
 	}
 }
 
@@ -281,12 +296,15 @@ static void bound_moves(const struct jobs *jobs, struct bound *bound)
 {
 	int64_t sum_us = 0, each_us = (jobs->model->options.setup_ms + jobs->model->options.finish_ms) * 1000;
 	uint32_t limit = jobs->model->options.max_migrations;
-	char text[160];
-	size_t i;
+	char text[BOUND_TEXT_SIZE];
+	uint32_t i, longest = 0;
 
 	for (i = 0; i < jobs->n; i++) {
 		const struct job *job = &jobs->jobs[i];
 		int64_t us = job->best.transfer_us;
+
+		if (us > jobs->jobs[longest].best.transfer_us)
+			longest = i;
 
 		sum_us += us + each_us;
 		if (us + each_us <= bound->lower_us)
@@ -294,12 +312,12 @@ static void bound_moves(const struct jobs *jobs, struct bound *bound)
 		snprintf(text, sizeof text, "vm %.50s alone: %s at %s/s = %" PRId64 ".%" PRId64 " s",
 			jobs->model->inventory->guests[job->guest].name, size_text(job->best.bytes).text,
 			size_text(job->rate_bytes_per_s).text, us / 1000000, us / 100000 % 10);
-		raise_bound(bound, us, jobs, INDEX_NONE, DIRECTION_OUT, text);
+		raise_bound(bound, us, jobs, INDEX_NONE, DIRECTION_OUT, i, text);
 	}
 	if (limit == 0 || jobs->n == 0)
 		return;
 	snprintf(text, sizeof text, "max_migrations = %" PRIu32 ": %zu moves one behind the other", limit, jobs->n);
-	raise_bound(bound, sum_us / limit - each_us, jobs, INDEX_NONE, DIRECTION_SHARED, text);
+	raise_bound(bound, sum_us / limit - each_us, jobs, INDEX_NONE, DIRECTION_SHARED, longest, text);
 }
 
 void bound_compute(const struct jobs *jobs, const bool *targets, struct bound *ret_bound)
@@ -307,7 +325,7 @@ void bound_compute(const struct jobs *jobs, const bool *targets, struct bound *r
 	struct link_load *loads = loads_of(jobs);
 
 	memset(ret_bound, 0, sizeof *ret_bound);
-	ret_bound->host = INDEX_NONE;
+	ret_bound->host = ret_bound->guest = INDEX_NONE;
 	bound_hosts(jobs, loads, targets != NULL, ret_bound);
 	if (targets != NULL)
 		bound_all_targets(jobs, targets, ret_bound);

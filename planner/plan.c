@@ -11,7 +11,10 @@
 #include "draft.h"
 #include "drained.h"
 #include "search.h"
+#include "why.h"
 #include "xalloc.h"
+
+enum { NEAR_BOUND_MILLI = 1010 }; /* a plan so near its bound needs no more explanation than the bound's */
 
 static const char *const move_kind_names[] = {
 	[MOVE_SHARED] = "shared", [MOVE_SHARED_NOTHING] = "shared_nothing", [MOVE_MIXED] = "mixed",
@@ -307,7 +310,10 @@ static void fill_times(const struct jobs *jobs, const struct schedule *schedule,
 		plan->makespan_low_ms = plan->lower_bound_ms * (1000 - range) / 1000;
 	plan->bottleneck_host = bound->host;
 	plan->bottleneck_direction = bound->direction;
+	plan->bottleneck_guest = bound->guest;
 	snprintf(plan->bottleneck_text, sizeof plan->bottleneck_text, "%s", bound->text);
+	if (schedule->makespan_us > (int64_t)mul_div((uint64_t)bound->lower_us, NEAR_BOUND_MILLI, 1000))
+		why_last(jobs, schedule, plan->last_text, sizeof plan->last_text);
 }
 
 /* They use no link; when they run does not change the times of the others. */

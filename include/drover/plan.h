@@ -130,7 +130,9 @@ struct plan {
 	int64_t lower_bound_ms;
 	uint32_t bottleneck_host; /* INDEX_NONE when a single move or a shared link binds */
 	enum direction bottleneck_direction;
-	char bottleneck_text[160]; /* "why not faster": the binding link or guest, with its load */
+	uint32_t bottleneck_guest; /* with the largest part in it; INDEX_NONE when nothing moves */
+	char bottleneck_text[256]; /* "why not faster": the binding link or guest, with its load */
+	char last_text[512];       /* why it ends later than the bound: what the last one waits for; "" when it hardly does */
 	char inventory_digest[DIGEST_TEXT_SIZE];
 };
 

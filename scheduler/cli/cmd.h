@@ -5,7 +5,9 @@
 #include "args.h"
 
 /* cmd_plan.c: looks, changes nothing */
-command_fn cmd_inventory, cmd_preflight, cmd_plan, cmd_explain;
+command_fn cmd_inventory, cmd_preflight, cmd_plan;
+/* cmd_explain.c */
+command_fn cmd_explain;
 /* cmd_baseline.c: preflight --baseline */
 command_fn cmd_baseline;
 /* cmd_run.c: moves guests */

@@ -1,4 +1,5 @@
 /* Plans before a run and reports after it, side by side in the same terms. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,17 +99,39 @@ void show_plan_summary(const struct plan *plan, FILE *file)
 		human_duration(plan->lower_bound_ms).text);
 	if (plan->bottleneck_text[0] != '\0')
 		fprintf(file, "What limits it: %s\n", plan->bottleneck_text);
+	if (plan->last_text[0] != '\0')
+		fprintf(file, "Why it takes longer: %s\n", plan->last_text);
+}
+
+/* Forms that are lists of moves have no place for those who stay. */
+static void warn_of_blocked(const struct args *args, const struct plan *plan)
+{
+	size_t i;
+
+	for (i = 0; i < plan->n_blocked && args->output != OUTPUT_JSON; i++)
+		say_warning("guest %s cannot be moved: %s", plan->blocked[i].name, plan->blocked[i].error.message);
+}
+
+void show_plan_and(const struct args *args, const struct plan *plan, const struct inventory *inventory,
+	const struct request *request, const char *key, json_t *value)
+{
+	char *text = plan_json(plan, inventory, request);
+	json_t *document = json_loads(text, 0, NULL);
+
+	assert(document != NULL);
+	json_object_set(document, key, value);
+	output_document(args, document, "moves", plan_keys);
+	warn_of_blocked(args, plan);
+	json_decref(document);
+	free(text);
 }
 
 void show_plan(const struct args *args, const struct plan *plan, const struct inventory *inventory,
 	const struct request *request)
 {
-	size_t i;
-
 	if (!output_is_table(args)) {
 		output_text(args, plan_json(plan, inventory, request), "moves", plan_keys);
-		for (i = 0; i < plan->n_blocked && args->output != OUTPUT_JSON; i++)
-			say_warning("guest %s cannot be moved: %s", plan->blocked[i].name, plan->blocked[i].error.message);
+		warn_of_blocked(args, plan);
 		return;
 	}
 	show_moves(args, plan, inventory);

@@ -3,12 +3,16 @@
 #define DROVER_CLI_SHOW_H
 
 #include "args.h"
+#include <jansson.h>
 #include <stdio.h>
 
 #include "drover/config.h"
 
 void show_plan(const struct args *args, const struct plan *plan, const struct inventory *inventory,
 	const struct request *request);
+/* The same, not as a table, with one more member in the document; value is borrowed. */
+void show_plan_and(const struct args *args, const struct plan *plan, const struct inventory *inventory,
+	const struct request *request, const char *key, json_t *value);
 /* One line: how many, how long, what binds. */
 void show_plan_summary(const struct plan *plan, FILE *file);
 

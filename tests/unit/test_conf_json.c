@@ -196,7 +196,9 @@ static struct plan *some_plan(const struct inventory *inventory)
 	plan->lower_bound_ms = 60000;
 	plan->bottleneck_host = 1;
 	plan->bottleneck_direction = DIRECTION_OUT;
+	plan->bottleneck_guest = 0;
 	strcpy(plan->bottleneck_text, "h2 sends 12 GB");
+	strcpy(plan->last_text, "b ends last");
 	inventory_digest(inventory, plan->inventory_digest);
 	return plan;
 }

@@ -166,7 +166,8 @@ static void plans_and_requests_fit(void **state)
 	struct request *request = some_request();
 	struct planned_move move = {.guest = 0, .source = 1, .target = 0, .network = 0, .after = 0, .wanted = 0};
 	struct blocked_guest blocked = {.guest = INDEX_NONE, .name = (char[]){"x"}};
-	struct plan plan = {.moves = &move, .n_moves = 1, .blocked = &blocked, .n_blocked = 1, .bottleneck_host = INDEX_NONE};
+	struct plan plan = {.moves = &move, .n_moves = 1, .blocked = &blocked, .n_blocked = 1, .bottleneck_host = INDEX_NONE,
+		.bottleneck_guest = INDEX_NONE};
 
 	(void)state;
 	error_set(&blocked.error, ERR_NO_TARGET, "nowhere");

@@ -56,6 +56,7 @@ static void a_drain_keeps_the_source_link_full_to_the_bound(void **state)
 		snprintf(name, sizeof name, "g%d", i);
 		world_guest(inventory, name, 0, 1000000000);
 	}
+	inventory->guests[7].memory_bytes = 1000000001;
 	world_seal(inventory);
 	options.setup_ms = 700;
 	options.finish_ms = 300;
@@ -66,6 +67,10 @@ static void a_drain_keeps_the_source_link_full_to_the_bound(void **state)
 	assert_in_range(plan->makespan_ms, 121000, 121010);
 	assert_int_equal(plan->bottleneck_host, 0);
 	assert_int_equal(plan->bottleneck_direction, DIRECTION_OUT);
+	assert_int_equal(plan->bottleneck_guest, 7);
+	assert_non_null(strstr(plan->bottleneck_text, "h1 out: 12 guests, "));
+	assert_non_null(strstr(plan->bottleneck_text, "the largest g7: "));
+	assert_string_equal(plan->last_text, "");
 	clear(plan, request, inventory);
 }
 
