@@ -204,21 +204,25 @@ static bool is_capacity(enum error_code code)
 static void replace_or_fail(struct engine *engine, struct move *move, const struct error *why)
 {
 	const struct wanted_move *wanted = move_wanted(engine, move);
-	struct error none;
+	struct error none = *why; /* why it ends, if it does: a refusal, not a wait */
 	uint32_t other = INDEX_NONE;
 
 	if (wanted == NULL || wanted->to == NULL)
 		other = planner_place(engine->inventory, engine->ledger, move->guest, move_request_of(engine, move), wanted,
 			move->excluded, &none);
 	else
-		none = *why;
+		planner_fits(engine->inventory, engine->ledger, move->guest, move->target, move_request_of(engine, move), wanted, true, &none);
 	if (other != INDEX_NONE && other != move->target) {
 		engine_audit(engine, &engine->batches[move->batch], move, "", "", "%s: target %s instead of %s: %s",
 			move->record.guest, engine->inventory->hosts[other].name, move->record.target, why->message);
 		move_set_target(engine, move, other);
 		engine->must_admit = true;
 	} else if (other == INDEX_NONE && engine->n_active == 0) {
-		move_end(engine, move, MOVE_FAILED, why->code == ERR_WAIT_HOST ? why : &none);
+		if (why->code == ERR_WAIT_HOST) {
+			none = *why;
+			none.code = ERR_HOST_UNREACHABLE;
+		}
+		move_end(engine, move, MOVE_FAILED, &none);
 	}
 }
 

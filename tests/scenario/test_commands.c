@@ -1,21 +1,11 @@
 /* What the operator says holds: over the death of drover, and whatever the moves are doing at that moment. */
-#include "check.h"
-
 #include <stdio.h>
 #include <string.h>
 
 #include "cluster.h"
-#include "trial.h"
+#include "trial_assert.h"
 
 enum { RUN_MS = 3600000 };
-
-#define assert_trial(condition, trial) \
-	do { \
-		if (!(condition)) { \
-			trial_dump(trial); \
-			fail_msg("%s: %s", #condition, (trial)->error.message); \
-		} \
-	} while (0)
 
 static void new_life(struct trial *trial)
 {

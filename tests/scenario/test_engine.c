@@ -1,71 +1,14 @@
 /* What the engine does with a world that behaves, and with one that does not. */
-#include "check.h"
-
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster.h"
 #include "store_fault.h"
-#include "trial.h"
-#include "xalloc.h"
-
-#define MIB ((uint64_t)1024 * 1024)
-#define GIB (1024 * MIB)
-
-static struct inventory *cluster(unsigned n_hosts, unsigned n_guests, bool with_disks)
-{
-	struct inventory *inventory = inventory_new();
-	unsigned i;
-
-	for (i = 1; i <= n_hosts; i++) {
-		char name[32];
-		struct host *host;
-		struct pool *pool;
-
-		snprintf(name, sizeof name, "h%u", i);
-		host = inventory_add_host(inventory, name);
-		host->memory_bytes = 64 * GIB;
-		host->cpus = 16;
-		snprintf(name, sizeof name, "10.8.0.%u/24", i);
-		host_add_link(host, name)->rate_bytes_per_s = 125000000;
-		pool = host_add_pool(host, "images");
-		pool->kind = xstrdup("dir");
-		pool->capacity_bytes = pool->available_bytes = 500 * GIB;
-	}
-	for (i = 1; i <= n_guests; i++) {
-		char name[32];
-		struct guest *guest;
-
-		snprintf(name, sizeof name, "g%u", i);
-		guest = inventory_add_guest(inventory, name, 0);
-		snprintf(guest->uuid, sizeof guest->uuid, "00000000-0000-4000-8000-%012u", i);
-		guest->memory_bytes = GIB;
-		guest->used_memory_bytes = 512 * MIB;
-		guest->autostart = i % 2 == 0;
-		if (with_disks) {
-			struct disk *disk = guest_add_disk(guest, "vda");
-
-			disk->pool = xstrdup("images");
-			disk->volume = xprintf("%s.qcow2", name);
-			disk->path = xprintf("/var/lib/libvirt/images/%s.qcow2", name);
-			disk->format = DISK_QCOW2;
-			disk->capacity_bytes = 2 * GIB;
-			disk->allocation_bytes = 256 * MIB;
-		}
-	}
-	return inventory;
-}
-
-#define assert_trial(condition, trial) \
-	do { \
-		if (!(condition)) { \
-			trial_dump(trial); \
-			fail_msg("%s: %s", #condition, (trial)->error.message); \
-		} \
-	} while (0)
+#include "trial_assert.h"
 
 static void a_drain_empties_the_host(void **state)
 {
-	struct trial *trial = trial_new(cluster(3, 6, true), NULL, NULL);
+	struct trial *trial = trial_new(cluster_new(3, 6, true), NULL, NULL);
 	uint64_t batch = trial_drain(trial, "h1");
 	int i;
 
@@ -95,7 +38,7 @@ static void a_configured_maximum_is_never_exceeded(void **state)
 	(void)state;
 	engine_options_init(&options);
 	options.max_migrations = 2;
-	trial = trial_new(cluster(4, 12, false), NULL, &options);
+	trial = trial_new(cluster_new(4, 12, false), NULL, &options);
 	trial_drain(trial, "h1");
 	assert_trial(trial_run(trial, 3600000), trial);
 	sim_counters(trial->sim, &counters);
@@ -112,7 +55,7 @@ static void a_killed_manager_is_continued(void **state)
 
 	(void)state;
 	for (kill_ms = 50; kill_ms < 40000; kill_ms += 1700) {
-		struct trial *trial = trial_new(cluster(3, 5, true), NULL, NULL);
+		struct trial *trial = trial_new(cluster_new(3, 5, true), NULL, NULL);
 
 		trial_drain(trial, "h1");
 		trial_run(trial, kill_ms);
@@ -129,7 +72,7 @@ static void a_killed_manager_is_continued(void **state)
 
 static void a_failed_commit_sends_nothing(void **state)
 {
-	struct trial *trial = trial_new(cluster(3, 3, true), NULL, NULL);
+	struct trial *trial = trial_new(cluster_new(3, 3, true), NULL, NULL);
 	struct sim_counters counters;
 
 	(void)state;
@@ -145,7 +88,7 @@ static void a_failed_commit_sends_nothing(void **state)
 
 static void a_cancelled_batch_leaves_guests_where_they_run_and_nothing_behind(void **state)
 {
-	struct trial *trial = trial_new(cluster(3, 6, true), NULL, NULL);
+	struct trial *trial = trial_new(cluster_new(3, 6, true), NULL, NULL);
 	uint64_t batch = trial_drain(trial, "h1");
 
 	(void)state;
@@ -160,7 +103,7 @@ static void a_cancelled_batch_leaves_guests_where_they_run_and_nothing_behind(vo
 
 static void a_paused_batch_starts_nothing_until_resumed(void **state)
 {
-	struct trial *trial = trial_new(cluster(3, 6, false), NULL, NULL);
+	struct trial *trial = trial_new(cluster_new(3, 6, false), NULL, NULL);
 	uint64_t batch = trial_drain(trial, "h1");
 	struct sim_counters before, after;
 
@@ -180,7 +123,7 @@ static void a_paused_batch_starts_nothing_until_resumed(void **state)
 
 static void a_failed_migration_is_tried_again_and_leaves_no_volume(void **state)
 {
-	struct trial *trial = trial_new(cluster(3, 2, true), NULL, NULL);
+	struct trial *trial = trial_new(cluster_new(3, 2, true), NULL, NULL);
 	struct sim_fault fault = {.kind = SIM_FAULT_MIGRATION_ERROR, .at_phase = SIM_PHASE_MEMORY, .guest = "g1",
 		.error = ERR_MIGRATE_FAILED};
 

@@ -1,10 +1,8 @@
 /* What the engine makes of links that change while moves run: narrowed, limited, shared with others. */
-#include "check.h"
-
 #include <stdio.h>
 #include <string.h>
 
-#include "trial.h"
+#include "trial_assert.h"
 #include "xalloc.h"
 
 #define MB ((uint64_t)1000 * 1000)
@@ -45,14 +43,6 @@ static struct inventory *site(uint64_t rate, uint32_t reserve_percent)
 	}
 	return inventory;
 }
-
-#define assert_trial(condition, trial) \
-	do { \
-		if (!(condition)) { \
-			trial_dump(trial); \
-			fail_msg("%s: %s", #condition, (trial)->error.message); \
-		} \
-	} while (0)
 
 /* Time passes, whether something happens or not. */
 static void pass(struct trial *trial, int64_t ms)
