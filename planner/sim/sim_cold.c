@@ -127,6 +127,7 @@ void sim_do_define(struct sim *sim, struct sim_op *op)
 	there->is_persistent = true;
 	there->version = copy->version;
 	sim_copy_tag(there, &op->job);
+	there->is_tag_defined = true;
 	for (i = 0; i < sim->inventory->guests[copy->guest].n_disks; i++) {
 		there->disks[i] = copy->disks[i]; /* shared, unless it was copied */
 		for (k = 0; k < op->request->n_disks; k++) {

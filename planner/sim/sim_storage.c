@@ -290,6 +290,11 @@ void sim_do_prepare(struct sim *sim, struct sim_op *op)
 		return;
 	}
 	sim_copy_tag(copy, &op->job);
+	if (op->cold) {
+		/* In its definition too: it outlives the guest's stop; and no boot of the host starts what is being copied. */
+		copy->is_tag_defined = copy->is_persistent;
+		copy->has_autostart = false;
+	}
 	if (op->reply.n_disks == 0 || !check_other_host(sim, op, &op->reply.error))
 		return;
 	for (i = 0; i < op->reply.n_disks; i++) {

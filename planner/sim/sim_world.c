@@ -222,7 +222,8 @@ bool sim_copy_end(struct sim *sim, struct sim_copy *copy, bool by_migration)
 		return true;
 	}
 	copy->is_shutoff_by_migration = by_migration;
-	sim_copy_tag(copy, NULL); /* it was in the live XML only */
+	if (!copy->is_tag_defined)
+		sim_copy_tag(copy, NULL); /* it was in the live XML only */
 	sim_copy_set(sim, copy, HV_SHUTOFF, HV_PAUSE_NONE);
 	return false;
 }
@@ -231,6 +232,7 @@ void sim_copy_tag(struct sim_copy *copy, const struct job_tag *tag)
 {
 	free(copy->tag);
 	copy->tag = NULL;
+	copy->is_tag_defined = false;
 	if (tag == NULL)
 		return;
 	copy->tag = xmalloc(sizeof *copy->tag);

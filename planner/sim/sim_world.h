@@ -70,6 +70,7 @@ struct sim_copy {
 	bool is_shutoff_by_migration;
 	bool is_incoming;       /* its memory is not whole: it can never run by itself */
 	struct job_tag *tag;    /* NULL = none */
+	bool is_tag_defined;    /* in its definition, not only in the running guest */
 	uint64_t version;       /* of the memory it holds */
 	struct sim_copy_disk *disks; /* as many as the guest has */
 	struct sim_migration *migration; /* that it is part of */

@@ -1,0 +1,196 @@
+/* Guests that cannot move live: shut down and started again, or carried over shut off. Wherever it is disturbed, the guest runs in
+ * one place in the end, from its newest disks, and starts with its host there as it did before. */
+#include <string.h>
+
+#include "cluster.h"
+#include "trial_assert.h"
+#include "xalloc.h"
+
+enum { RUN_MS = 3600000, MINUTE_MS = 60000 };
+
+/* g1 has a shared folder, starts with its host and has a disk; g2 goes live. */
+static struct trial *begin(void)
+{
+	struct inventory *inventory = cluster_new(3, 2, true);
+
+	inventory->guests[0].autostart = true;
+	error_set(&inventory->guests[0].unmovable, ERR_GUEST_DEVICE, "guest g1 has a shared folder");
+	return trial_new(inventory, NULL, NULL);
+}
+
+static void drain(struct trial *trial, enum move_method cannot_move)
+{
+	struct request *request = request_new(REQUEST_DRAIN);
+
+	request->cannot_move = cannot_move;
+	strings_add(&request->hosts, &request->n_hosts, "h1");
+	assert_trial(trial_start(trial, request) != 0, trial);
+}
+
+/* What is still under way anywhere comes to its end. */
+static void settle(struct trial *trial)
+{
+	int64_t until_ms;
+
+	assert_trial(trial_run(trial, RUN_MS), trial);
+	until_ms = trial->now_ms + 5 * MINUTE_MS;
+	while (trial_step(trial, until_ms))
+		;
+	assert_trial(trial_check_settled(trial), trial);
+}
+
+static void kill_host(struct trial *trial, const char *host, int64_t for_ms)
+{
+	struct sim_fault fault = {.kind = SIM_FAULT_HOST_DIES, .host = host, .duration_ms = for_ms};
+
+	sim_fault(trial->sim, &fault);
+}
+
+static bool starts_with_its_host(const struct trial *trial, uint32_t guest)
+{
+	struct inventory *now = sim_inventory(trial->sim);
+	bool starts = now->guests[guest].autostart;
+
+	inventory_free(now);
+	return starts;
+}
+
+static void a_guest_moved_cold_runs_there_and_starts_with_its_host(void **state)
+{
+	struct trial *trial = begin();
+
+	(void)state;
+	drain(trial, METHOD_COLD);
+	settle(trial);
+	assert_int_equal(trial_move(trial, "g1")->state, MOVE_DONE);
+	assert_int_equal(trial_move(trial, "g1")->method, METHOD_COLD);
+	assert_string_equal(trial_where(trial, "g1"), trial_move(trial, "g1")->target);
+	assert_true(starts_with_its_host(trial, 0));
+	trial_free(trial);
+}
+
+static void a_guest_that_was_shut_down_runs_again_with_the_return(void **state)
+{
+	struct trial *trial = begin();
+	struct request *request = request_new(REQUEST_RETURN);
+
+	(void)state;
+	drain(trial, METHOD_SHUTDOWN);
+	settle(trial);
+	assert_null(trial_where(trial, "g1"));
+	strings_add(&request->hosts, &request->n_hosts, "h1");
+	request_add_move(request, "g1")->to = xstrdup("h1");
+	request->moves[0].is_start = true;
+	assert_trial(trial_start(trial, request) != 0, trial);
+	settle(trial);
+	assert_string_equal(trial_where(trial, "g1"), "h1");
+	trial_free(trial);
+}
+
+/* Its source has lost its power and boots in each state of a cold move: what is being carried over must not start there besides. */
+static void a_source_that_boots_amid_a_cold_move_does_not_start_the_guest_besides(void **state)
+{
+	static const enum move_state states[] = {MOVE_PREPARING, MOVE_COPYING_DISKS, MOVE_VERIFYING, MOVE_CLEANUP};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof states / sizeof states[0]; i++) {
+		struct trial *trial = begin();
+
+		drain(trial, METHOD_COLD);
+		assert_trial(trial_run_until(trial, "g1", states[i], RUN_MS), trial);
+		kill_host(trial, "h1", 5000);
+		settle(trial);
+		assert_non_null(trial_where(trial, "g1"));
+		trial_free(trial);
+	}
+}
+
+static void a_target_that_dies_amid_a_cold_move_costs_an_attempt_and_no_guest(void **state)
+{
+	static const enum move_state states[] = {MOVE_PREPARING, MOVE_COPYING_DISKS, MOVE_VERIFYING, MOVE_CLEANUP};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof states / sizeof states[0]; i++) {
+		struct trial *trial = begin();
+
+		drain(trial, METHOD_COLD);
+		assert_trial(trial_run_until(trial, "g1", states[i], RUN_MS), trial);
+		kill_host(trial, trial_move(trial, "g1")->target, 5000);
+		settle(trial);
+		assert_trial(states[i] == MOVE_CLEANUP || trial_where(trial, "g1") != NULL, trial);
+		trial_free(trial);
+	}
+}
+
+static void a_guest_that_cannot_be_started_there_goes_back_and_runs(void **state)
+{
+	struct sim_fault refused = {.kind = SIM_FAULT_REQUEST_ERROR, .request = HV_START, .guest = "g1", .error = ERR_VERIFY_FAILED};
+	struct engine_options options;
+	struct trial *trial;
+	int i;
+
+	(void)state;
+	trial = begin();
+	options = trial->options;
+	options.attempts_max = 1;
+	trial_reload(trial, &options);
+	for (i = 0; i < 3; i++)
+		sim_fault(trial->sim, &refused);
+	drain(trial, METHOD_COLD);
+	settle(trial);
+	assert_int_equal(trial_move(trial, "g1")->state, MOVE_FAILED);
+	assert_string_equal(trial_where(trial, "g1"), "h1");
+	assert_true(starts_with_its_host(trial, 0));
+	trial_free(trial);
+}
+
+static void a_cold_move_cancelled_at_any_time_leaves_the_guest_running(void **state)
+{
+	int64_t at_ms;
+
+	(void)state;
+	for (at_ms = 0; at_ms < 30000; at_ms += 900) {
+		struct trial *trial = begin();
+
+		drain(trial, METHOD_COLD);
+		trial_run(trial, at_ms);
+		trial_command(trial, COMMAND_CANCEL, 1, NULL);
+		settle(trial);
+		assert_trial(trial_where(trial, "g1") != NULL, trial);
+		assert_true(starts_with_its_host(trial, 0));
+		trial_free(trial);
+	}
+}
+
+static void a_killed_drover_ends_its_cold_moves_in_the_next_life(void **state)
+{
+	int64_t at_ms;
+
+	(void)state;
+	for (at_ms = 0; at_ms < 30000; at_ms += 700) {
+		struct trial *trial = begin();
+
+		drain(trial, METHOD_COLD);
+		trial_run(trial, at_ms);
+		trial_kill(trial);
+		trial_restart(trial);
+		settle(trial);
+		assert_trial(trial_where(trial, "g1") != NULL, trial);
+		assert_string_not_equal(trial_where(trial, "g1"), "h1");
+		assert_true(starts_with_its_host(trial, 0));
+		trial_free(trial);
+	}
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_guest_moved_cold_runs_there_and_starts_with_its_host),
+	cmocka_unit_test(a_guest_that_was_shut_down_runs_again_with_the_return),
+	cmocka_unit_test(a_source_that_boots_amid_a_cold_move_does_not_start_the_guest_besides),
+	cmocka_unit_test(a_target_that_dies_amid_a_cold_move_costs_an_attempt_and_no_guest),
+	cmocka_unit_test(a_guest_that_cannot_be_started_there_goes_back_and_runs),
+	cmocka_unit_test(a_cold_move_cancelled_at_any_time_leaves_the_guest_running),
+	cmocka_unit_test(a_killed_drover_ends_its_cold_moves_in_the_next_life),
+};
+TEST_MAIN(tests)
