@@ -107,6 +107,13 @@ static bool copies_disks(const struct trial *trial, uint32_t guest)
 	return move != NULL && move->n_disks > 0;
 }
 
+/* From its admission until both hosts have said that it has moved; what turns out not to have moved never gave its place away. */
+static bool is_admitted(const struct move_record *move)
+{
+	return move->method != METHOD_SHUTDOWN && move->method != METHOD_START && !move_state_is_end(move->state) &&
+		move->state != MOVE_PLANNED && move->state != MOVE_WAITING && move->state != MOVE_CLEANUP;
+}
+
 /* Once limits may be lowered under what runs, the engine's own view is counted: what it has admitted may stay, and no more may
  * come. That the hosts see no more than the engine counts is checked where no limit changes. */
 static void count_admitted(const struct trial *trial, struct trial_count *counts, uint32_t *total)
@@ -116,8 +123,7 @@ static void count_admitted(const struct trial *trial, struct trial_count *counts
 	for (i = 0; i < engine_n_moves(trial->engine); i++) {
 		const struct move_record *move = engine_move(trial->engine, i);
 
-		if (move->method == METHOD_SHUTDOWN || move->method == METHOD_START || move_state_is_end(move->state) || move->state == MOVE_PLANNED || move->state == MOVE_WAITING ||
-			move->state == MOVE_VERIFYING || move->state == MOVE_CLEANUP)
+		if (!is_admitted(move))
 			continue;
 		counts[inventory_host(trial->inventory, move->source)].out++;
 		counts[inventory_host(trial->inventory, move->target)].in++;
@@ -189,6 +195,52 @@ static bool limits_hold(struct trial *trial)
 	trial->counts = counts;
 	trial->n_moving = total;
 	return holds;
+}
+
+/* --- room --- */
+
+static uint64_t memory_there(const struct trial *trial, uint32_t host)
+{
+	uint64_t bytes = 0;
+	uint32_t guest;
+
+	for (guest = 0; guest < trial->inventory->n_guests; guest++)
+		if (sim_guest_is_active_on(trial->sim, guest, host))
+			bytes += trial->inventory->guests[guest].memory_bytes;
+	return bytes;
+}
+
+/* What was admitted has the memory of its target from then on, long before the host gives it to anybody. What others bring to a host, and
+ * what a host has that was silent when drover was started again, no engine can count. */
+static bool promises_fit(struct trial *trial)
+{
+	uint64_t *promised;
+	bool fits = true;
+	size_t i;
+
+	if (sim_fault_hits(trial->sim, SIM_FAULT_STRANGER_MOVES) > 0 || sim_fault_hits(trial->sim, SIM_FAULT_HOST_DIES) > 0 || trial->n_restarts > 0)
+		return true;
+	promised = xcalloc(trial->inventory->n_hosts, sizeof *promised);
+	for (i = 0; i < engine_n_moves(trial->engine); i++) {
+		const struct move_record *move = engine_move(trial->engine, i);
+		uint32_t guest, target;
+
+		if (!is_admitted(move))
+			continue;
+		guest = inventory_guest(trial->inventory, move->uuid[0] != '\0' ? move->uuid : move->guest, NULL);
+		target = inventory_host(trial->inventory, move->target);
+		if (!sim_guest_is_active_on(trial->sim, guest, target))
+			promised[target] += trial->inventory->guests[guest].memory_bytes;
+	}
+	for (i = 0; i < trial->inventory->n_hosts && fits; i++) {
+		uint64_t has = trial->inventory->hosts[i].memory_bytes;
+
+		if (promised[i] > 0 && has > 0 && promised[i] + memory_there(trial, (uint32_t)i) > has)
+			fits = error_set(&trial->error, ERR_INTERNAL, "host %s: %llu bytes of memory are promised to moves besides what is there, it has %llu",
+				trial->inventory->hosts[i].name, (unsigned long long)promised[i], (unsigned long long)has);
+	}
+	free(promised);
+	return fits;
 }
 
 /* --- rules --- */
@@ -350,7 +402,7 @@ bool trial_check(struct trial *trial)
 	if (trial->n_events % trial->check_every != 0 || trial->engine == NULL)
 		return true;
 	notice(trial);
-	if (!limits_hold(trial) || !rules_hold(trial))
+	if (!limits_hold(trial) || !promises_fit(trial) || !rules_hold(trial))
 		return broken(trial, "limits");
 	if (!rates_fit(trial))
 		return broken(trial, "rates");
@@ -411,6 +463,9 @@ static bool move_is_true(struct trial *trial, const struct store_image *image, u
 		return error_set(&trial->error, ERR_INTERNAL, "guest %s: its move is still %s", move->guest, move_state_name(move->state));
 	if (move->state != MOVE_DONE && (move->error.code == ERR_NONE || move->error.message[0] == '\0'))
 		return error_set(&trial->error, ERR_INTERNAL, "guest %s: %s without a reason", move->guest, move_state_name(move->state));
+	if (move->error.code >= ERR_WAIT_TURN && move->error.code <= ERR_WAIT_RECONCILE)
+		return error_set(&trial->error, ERR_INTERNAL, "guest %s: %s because it waits: %s", move->guest, move_state_name(move->state),
+			move->error.message);
 	if (!twice_is_reported(trial, move, guest))
 		return false;
 	if (is_excused(trial, guest) || facts->state == GUEST_SHUTOFF)
