@@ -4,6 +4,7 @@
 lab=$HERE/lab
 drover=${DROVER_BIN:-$HERE/../../build/bin}/drover
 failed=0
+failed_claims=
 drover_pid=
 export DROVER_LAB_OWNER=$$
 
@@ -106,7 +107,14 @@ claim() { # TEXT COMMAND...
         echo "FAILED  $text"
         sed 's/^/        /' "$work/out"
         failed=1
+        failed_claims+="${failed_claims:+; }$text"
     fi
+}
+# Ends the script. Its last line is what was seen; or, when claims failed, which.
+seen() { # TEXT
+    [ "$failed" = 0 ] || { echo "NOT TRUE: $failed_claims"; exit 1; }
+    echo "$*"
+    exit 0
 }
 
 places() { "$lab" check --host-of | awk '{ print $1, $2 }' | sort; }
