@@ -164,5 +164,6 @@ void store_image_free(struct store_image *image)
 	free(image->moves);
 	free(image->hosts);
 	free(image->paths);
+	free(image->limits);
 	free(image);
 }

@@ -45,13 +45,6 @@ struct engine_options {
 };
 void engine_options_init(struct engine_options *options);
 
-/* The operator's limit of now, in each direction of each link that is meant; gone with the process. */
-struct rate_limit {
-	char host[NAME_BYTES_MAX + 1];    /* links of this host, or */
-	char network[NAME_BYTES_MAX + 1]; /* in this network, or of all hosts when both are "" */
-	uint64_t rate_bytes_per_s;        /* 0 = no limit any more */
-};
-
 enum event_kind {
 	EVENT_WAKE,    /* only time has passed */
 	EVENT_RESTORE, /* first event of a life: what the store held */
@@ -67,8 +60,8 @@ enum command_kind {
 	COMMAND_RESUME,
 	COMMAND_CORDON,
 	COMMAND_UNCORDON,
-	COMMAND_THROTTLE, /* options */
-	COMMAND_RATE,     /* rate */
+	COMMAND_THROTTLE, /* limits: all of them, or none when one is refused */
+	COMMAND_RELOAD,   /* options: the configuration was read again; limits set by COMMAND_THROTTLE stay */
 	COMMAND_STOP,     /* start nothing more; idle when what runs has ended */
 };
 
@@ -95,7 +88,8 @@ struct event {
 			const char *host;   /* CORDON, UNCORDON */
 			const char *reason, *who;
 			const struct engine_options *options;
-			const struct rate_limit *rate;
+			const struct limit *limits;
+			size_t n_limits;
 		} command;
 		struct hv_reply *reply; /* borrowed; the caller clears it after the step */
 		const struct hv_note *note;
@@ -154,8 +148,9 @@ struct link_live {
 };
 size_t engine_n_links(const struct engine *engine);
 void engine_link_live(const struct engine *engine, size_t i, struct link_live *ret_live);
-size_t engine_n_rate_limits(const struct engine *engine);
-const struct rate_limit *engine_rate_limit(const struct engine *engine, size_t i);
+/* What COMMAND_THROTTLE has changed, each object once. */
+size_t engine_n_limits(const struct engine *engine);
+const struct limit *engine_limit(const struct engine *engine, size_t i);
 size_t engine_n_paths(const struct engine *engine);
 const struct path_rate *engine_path(const struct engine *engine, size_t i);
 

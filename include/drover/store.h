@@ -10,6 +10,7 @@
 #ifndef DROVER_STORE_H
 #define DROVER_STORE_H
 
+#include "drover/limit.h"
 #include "drover/move.h"
 
 enum store_op_kind {
@@ -17,6 +18,8 @@ enum store_op_kind {
 	STORE_PUT_MOVE,
 	STORE_PUT_HOST,
 	STORE_PUT_PATH,
+	STORE_PUT_LIMIT,
+	STORE_CLEAR_LIMITS,
 	STORE_AUDIT,
 	STORE_SET_EPOCH, /* of the manager; once per start */
 };
@@ -47,6 +50,7 @@ struct store_op {
 		const struct move_record *move;
 		struct host_record host;
 		struct path_rate path;
+		struct limit limit;
 		struct audit_record audit;
 		uint64_t epoch;
 	};
@@ -63,6 +67,8 @@ struct store_image {
 	size_t n_hosts;
 	struct path_rate *paths;
 	size_t n_paths;
+	struct limit *limits; /* that the operator set for the batches that are unfinished */
+	size_t n_limits;
 };
 
 struct store {

@@ -14,7 +14,8 @@ struct args {
 	const struct command *command; /* NULL: none was given */
 	const char **words;            /* arguments of the command; into argv */
 	size_t n_words;
-	const char *config, *inventory, *state, *reason, *to, *to_pool, *map, *cannot_move, *guest, *max_migrations, *max_incoming, *max_outgoing, *rate, *host, *network;
+	const char *config, *inventory, *state, *reason, *to, *to_pool, *map, *cannot_move, *guest, *max_migrations, *max_incoming, *max_outgoing,
+		*max_incoming_storage, *max_outgoing_storage, *incoming, *outgoing, *rate, *host, *network;
 	enum output_format output;
 	bool no_color, yes, no_input, measure, detailed_exitcode, baseline, origin, help, version;
 	uint64_t seed;

@@ -9,6 +9,7 @@
 #include "cmd.h"
 #include "doc.h"
 #include "human.h"
+#include "limit_text.h"
 #include "output.h"
 #include "progress.h"
 #include "say.h"
@@ -155,6 +156,21 @@ static void say_next(const json_t *document)
 			(long long)doc_number(json_array_get(batches, json_array_size(batches) - 1), "id"));
 }
 
+/* What throttle has changed, for the batches that are unfinished. */
+static void show_set_limits(const json_t *set)
+{
+	struct limit_text text;
+	const json_t *object;
+	size_t i, k;
+
+	json_array_foreach((json_t *)set, i, object)
+		for (k = 0; k < LIMIT_KIND_COUNT; k++)
+			if (limit_text(object, (enum limit_kind)k, &text))
+				printf("%s%s: %s", i == 0 ? "Set by throttle: " : ", ", text.name, text.value);
+	if (json_array_size(set) > 0)
+		puts(".");
+}
+
 static void show_status(const struct args *args, const json_t *document)
 {
 	const json_t *batches = json_object_get(document, "batches"), *row;
@@ -171,6 +187,7 @@ static void show_status(const struct args *args, const json_t *document)
 		if (json_is_true(json_object_get(row, "cordoned")))
 			printf("Host %s is cordoned%s%s.\n", doc_text(row, "name"), json_is_string(json_object_get(row, "reason")) ? ": " : "",
 				json_is_string(json_object_get(row, "reason")) ? doc_text(row, "reason") : "");
+	show_set_limits(json_object_get(json_object_get(document, "limits"), "set"));
 	say_next(document);
 }
 

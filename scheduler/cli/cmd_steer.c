@@ -5,9 +5,11 @@
 #include "ask.h"
 #include "cmd.h"
 #include "human.h"
+#include "limit_text.h"
 #include "output.h"
 #include "run.h"
 #include "say.h"
+#include "status.h"
 
 /* ---- pause, resume, cancel ---- */
 
@@ -96,81 +98,130 @@ int cmd_cancel(const struct args *args)
 
 /* ---- throttle ---- */
 
-enum { LIMIT_MAX = 10000 }; /* as in the configuration */
-
 static const struct column limit_columns[] = {
 	{"LIMIT", COLUMN_TEXT},
 	{"NOW", COLUMN_NUMBER},
 	{.title = NULL},
 };
-static const char *const limit_keys[] = {"max_migrations", "max_incoming", "max_outgoing", NULL};
+static const char *const limit_keys[] = {"max_migrations", "max_incoming", "max_outgoing", "max_incoming_storage", "max_outgoing_storage", NULL};
 
-/* "auto" or a number; the range is judged by the drover that gets it. */
-static bool add_limit(json_t *request, const char *key, const char *option, const char *text, struct error *err)
+/* The options are named as the keys are. */
+static const struct {
+	enum limit_kind kind;
+	const char *option;
+	size_t offset; /* of the text in struct args */
+} limit_options[] = {
+	{LIMIT_MAX_MIGRATIONS, "max-migrations", offsetof(struct args, max_migrations)},
+	{LIMIT_MAX_INCOMING, "max-incoming", offsetof(struct args, max_incoming)},
+	{LIMIT_MAX_OUTGOING, "max-outgoing", offsetof(struct args, max_outgoing)},
+	{LIMIT_MAX_INCOMING_STORAGE, "max-incoming-storage", offsetof(struct args, max_incoming_storage)},
+	{LIMIT_MAX_OUTGOING_STORAGE, "max-outgoing-storage", offsetof(struct args, max_outgoing_storage)},
+	{LIMIT_INCOMING, "incoming", offsetof(struct args, incoming)},
+	{LIMIT_OUTGOING, "outgoing", offsetof(struct args, outgoing)},
+	{LIMIT_RATE, "rate", offsetof(struct args, rate)},
+};
+
+static bool take_count(const char *option, const char *text, uint64_t *ret, struct error *err)
 {
-	unsigned long number;
 	char *end;
 
-	if (text == NULL)
-		return true;
-	number = strtoul(text, &end, 10);
-	if (strcmp(text, "auto") != 0 && (text[0] < '1' || text[0] > '9' || *end != '\0' || number > LIMIT_MAX))
-		return error_set(err, ERR_USAGE, "--%s %s: must be auto or a number from 1 to %d", option, text, LIMIT_MAX);
-	json_object_set_new(request, key, json_integer(strcmp(text, "auto") == 0 ? 0 : (json_int_t)number));
+	*ret = strcmp(text, "auto") == 0 ? 0 : strtoul(text, &end, 10);
+	if (strcmp(text, "auto") != 0 && (text[0] < '1' || text[0] > '9' || *end != '\0' || *ret > LIMIT_COUNT_MAX))
+		return error_set(err, ERR_USAGE, "--%s %s: must be auto or a number from 1 to %d", option, text, LIMIT_COUNT_MAX);
 	return true;
 }
 
-/* "none" or a rate; whether there is such a host or network is known to the drover that gets it. */
-static bool add_rate(json_t *request, const struct args *args, struct error *err)
+static bool take_value(enum limit_kind kind, const char *option, const char *text, uint64_t *ret, struct error *err)
 {
-	uint64_t rate = 0;
-
-	if (args->rate == NULL && args->host == NULL && args->network == NULL)
+	switch (limit_info(kind)->value) {
+	case LIMIT_COUNT:
+		return take_count(option, text, ret, err);
+	case LIMIT_YES_NO:
+		*ret = strcmp(text, "yes") == 0;
+		if (*ret == 0 && strcmp(text, "no") != 0)
+			return error_set(err, ERR_USAGE, "--%s %s: must be yes or no", option, text);
 		return true;
-	if (args->rate == NULL || (args->host != NULL && args->network != NULL))
-		return error_set(err, ERR_USAGE, args->rate == NULL ? "--host and --network say what --rate is for, and there is none" :
-			"--rate is for a host or for a network, not for both");
-	if (strcmp(args->rate, "none") != 0 && (!parse_rate(args->rate, &rate) || rate == 0))
-		return error_set(err, ERR_USAGE, "--rate %s: must be none or a rate like 500 Mbit/s or 60 MB/s", args->rate);
-	json_object_set_new(request, "rate_bytes_per_second", json_integer((json_int_t)rate));
-	if (args->host != NULL)
-		json_object_set_new(request, "host", json_string(args->host));
-	if (args->network != NULL)
-		json_object_set_new(request, "network", json_string(args->network));
+	case LIMIT_RATE_BYTES_PER_S:
+		*ret = 0;
+		if (strcmp(text, "none") != 0 && (!parse_rate(text, ret) || *ret == 0))
+			return error_set(err, ERR_USAGE, "--%s %s: must be none or a rate like 500 Mbit/s or 60 MB/s", option, text);
+		return true;
+	}
 	return true;
 }
 
-static void show_rates(struct table *table, const json_t *rates)
+/* Whether there is such a host or network is known to the drover that gets it. */
+static bool add_object(json_t *request, const char *key, const char *name, char *ret, size_t size, struct error *err)
 {
-	const json_t *rate;
-	size_t i;
+	if (name == NULL)
+		return true;
+	if (strlen(name) >= size)
+		return error_set(err, ERR_USAGE, "--%s: %zu characters, %zu are allowed", key, strlen(name), size - 1);
+	memcpy(ret, name, strlen(name) + 1);
+	json_object_set_new(request, key, json_string(name));
+	return true;
+}
 
-	json_array_foreach((json_t *)rates, i, rate) {
-		const char *host = json_string_value(json_object_get(rate, "host")), *network = json_string_value(json_object_get(rate, "network"));
+static bool add_limits(json_t *request, const struct args *args, struct error *err)
+{
+	struct limit limit = {.value = 0};
+	size_t i, n = 0;
 
-		table_cell(table, "rate of %s%s", host != NULL ? "host " : network != NULL ? "network " : "all links",
-			host != NULL ? host : network != NULL ? network : "");
-		table_cell(table, "%s", human_rate((uint64_t)json_integer_value(json_object_get(rate, "rate_bytes_per_second"))).text);
+	if (!add_object(request, "host", args->host, limit.host, sizeof limit.host, err) ||
+		!add_object(request, "network", args->network, limit.network, sizeof limit.network, err))
+		return false;
+	for (i = 0; i < sizeof limit_options / sizeof limit_options[0]; i++) {
+		const char *text = *(const char *const *)(const void *)((const char *)args + limit_options[i].offset);
+
+		if (text == NULL)
+			continue;
+		limit.kind = limit_options[i].kind;
+		if (!take_value(limit.kind, limit_options[i].option, text, &limit.value, err))
+			return false;
+		if (!limit_check(&limit, err)) {
+			err->code = ERR_USAGE;
+			error_hint(err, "see drover help throttle");
+			return false;
+		}
+		json_object_set_new(request, status_limit_key(limit.kind), limit_info(limit.kind)->value == LIMIT_YES_NO ?
+			json_boolean(limit.value != 0) : json_integer((json_int_t)limit.value));
+		n++;
+	}
+	if (n == 0 && (args->host != NULL || args->network != NULL))
+		return error_set(err, ERR_USAGE, "--host and --network say what a limit is for, and none is given");
+	return true;
+}
+
+static void show_each_limit(struct table *table, const json_t *objects)
+{
+	struct limit_text text;
+	const json_t *object;
+	size_t i, k;
+
+	json_array_foreach((json_t *)objects, i, object) {
+		for (k = 0; k < LIMIT_KIND_COUNT; k++) {
+			if (!limit_text(object, (enum limit_kind)k, &text))
+				continue;
+			table_cell(table, "%s", text.name);
+			table_cell(table, "%s", text.value);
+		}
 	}
 }
 
 static void show_limits(const struct args *args, const json_t *limits)
 {
 	struct table *table = table_new(args, limit_columns);
-	const char *key;
-	json_t *value;
+	struct limit_text text;
+	size_t k;
 
-	json_object_foreach((json_t *)limits, key, value) {
-		if (json_is_array(value)) {
-			show_rates(table, value);
+	for (k = 0; k < LIMIT_KIND_COUNT; k++) {
+		if (!limit_text(limits, (enum limit_kind)k, &text))
 			continue;
-		}
-		table_cell(table, "%s", key);
-		if (json_is_integer(value))
-			table_cell(table, "%lld", (long long)json_integer_value(value));
-		else
-			table_cell(table, "%s", json_string_value(value));
+		table_cell(table, "%s", limit_info((enum limit_kind)k)->key);
+		table_cell(table, "%s", text.value);
 	}
+	show_each_limit(table, json_object_get(limits, "hosts"));
+	show_each_limit(table, json_object_get(limits, "rates"));
 	table_end(table);
 }
 
@@ -181,9 +232,7 @@ int cmd_throttle(const struct args *args)
 	struct error err;
 	int result = EXIT_DONE;
 
-	if (!add_limit(request, "max_migrations", "max-migrations", args->max_migrations, &err) ||
-		!add_limit(request, "max_incoming", "max-incoming", args->max_incoming, &err) ||
-		!add_limit(request, "max_outgoing", "max-outgoing", args->max_outgoing, &err) || !add_rate(request, args, &err)) {
+	if (!add_limits(request, args, &err)) {
 		json_decref(request);
 		return say_error(&err);
 	}
@@ -200,7 +249,7 @@ int cmd_throttle(const struct args *args)
 		json_decref(answer);
 	} else {
 		if (err.code == ERR_NO_DAEMON)
-			error_hint(&err, "throttle changes a run that goes on now; [scheduler] max_migrations sets the limit of the next one");
+			error_hint(&err, "throttle changes a run that goes on now; [scheduler] and [host] of the configuration set those of the next one");
 		result = say_error(&err);
 	}
 	site_close(&site);

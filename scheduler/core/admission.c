@@ -55,6 +55,8 @@ static bool source_slots(const struct engine *engine, const struct move *move, s
 	const struct host *host = &engine->inventory->hosts[move->source];
 	const struct host_load *load = &engine->loads[move->source];
 
+	if (!host->outgoing)
+		return error_set(why, ERR_WAIT_OUTGOING, "host %s gives no guests away now (outgoing = no)", host->name);
 	return slots_free(host->name, "outgoing moves", load->outgoing, limit_of(host->max_outgoing, options->max_outgoing),
 			ERR_WAIT_SLOTS_SOURCE, why) &&
 		(move->record.kind == MOVE_SHARED ||

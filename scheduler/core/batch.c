@@ -313,20 +313,8 @@ static void set_options(struct engine *engine, const struct engine_options *opti
 	engine->options = *options;
 	/* The ledger was built with the plan options; they stay those of its life. */
 	engine->options.plan = old.plan;
+	limits_again(engine);
 	engine->must_admit = engine->must_grant = true;
-}
-
-static void audit_rate(struct engine *engine, const struct rate_limit *limit, const char *who)
-{
-	const char *what = limit->host[0] != '\0' ? limit->host : limit->network[0] != '\0' ? limit->network : "all hosts";
-
-	if (who == NULL)
-		who = "operator";
-	if (limit->rate_bytes_per_s == 0)
-		engine_audit(engine, NULL, NULL, "", "", "%s lifts the limit of the links of %s", who, what);
-	else
-		engine_audit(engine, NULL, NULL, "", "", "%s limits the links of %s to %.1f MB/s", who, what,
-			(double)limit->rate_bytes_per_s / 1e6);
 }
 
 void batch_command(struct engine *engine, const struct event *event, struct actions *actions)
@@ -349,11 +337,10 @@ void batch_command(struct engine *engine, const struct event *event, struct acti
 				event->command.who);
 		break;
 	case COMMAND_THROTTLE:
-		set_options(engine, event->command.options);
+		limits_set(engine, event->command.limits, event->command.n_limits, event->command.who, &actions->error);
 		break;
-	case COMMAND_RATE:
-		if (links_set_limit(engine, event->command.rate, &actions->error))
-			audit_rate(engine, event->command.rate, event->command.who);
+	case COMMAND_RELOAD:
+		set_options(engine, event->command.options);
 		break;
 	case COMMAND_STOP:
 		engine->is_stopping = true;

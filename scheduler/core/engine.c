@@ -56,7 +56,7 @@ void engine_free(struct engine *engine)
 	free(engine->guest_move);
 	free(engine->loads);
 	free(engine->links);
-	free(engine->rate_limits);
+	free(engine->limits);
 	free(engine->paths);
 	free(engine->down_paths);
 	free(engine->ops);

@@ -219,8 +219,8 @@ struct engine {
 	struct host_load *loads;
 	struct link *links;
 	size_t n_links;
-	struct rate_limit *rate_limits;
-	size_t n_rate_limits;
+	struct limit *limits; /* that the operator set while moves run */
+	size_t n_limits;
 	uint32_t n_moving;
 	bool must_admit, must_grant;
 	int64_t granted_ms;         /* when links were judged and divided last */
@@ -299,7 +299,12 @@ bool links_is_full(const struct engine *engine, uint32_t at, const struct link_f
 const char *links_bound(const struct engine *engine, const struct link *link, char *buffer, size_t size);
 void links_judge(struct engine *engine, const struct link_flow *flows); /* flows: one per link */
 void links_count(struct engine *engine, uint32_t host, const struct hv_note *note);
-bool links_set_limit(struct engine *engine, const struct rate_limit *limit, struct error *err);
+void links_limit(struct engine *engine); /* as engine->limits say now */
+
+/* limits.c */
+bool limits_set(struct engine *engine, const struct limit *limits, size_t n, const char *who, struct error *err);
+void limits_again(struct engine *engine); /* over options that are new */
+void limits_restore(struct engine *engine, const struct store_image *image);
 
 /* bandwidth.c */
 /* How many moves a link should have under way: heads that fill it and those staged behind. */

@@ -304,8 +304,10 @@ void links_count(struct engine *engine, uint32_t host, const struct hv_note *not
 
 /* ---- the operator's limits of now ---- */
 
-static bool is_meant(const struct engine *engine, const struct link *link, const struct rate_limit *limit)
+static bool is_meant(const struct engine *engine, const struct link *link, const struct limit *limit)
 {
+	if (limit->kind != LIMIT_RATE)
+		return false;
 	if (limit->host[0] != '\0')
 		return link->host != INDEX_NONE && strcmp(engine->inventory->hosts[link->host].name, limit->host) == 0;
 	if (limit->network[0] != '\0')
@@ -313,53 +315,17 @@ static bool is_meant(const struct engine *engine, const struct link *link, const
 	return link->host != INDEX_NONE;
 }
 
-static bool knows_network(const struct inventory *inventory, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < inventory->n_networks; i++)
-		if (strcmp(inventory->networks[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-static void keep_limit(struct engine *engine, const struct rate_limit *limit)
-{
-	size_t i;
-
-	for (i = 0; i < engine->n_rate_limits; i++)
-		if (strcmp(engine->rate_limits[i].host, limit->host) == 0 && strcmp(engine->rate_limits[i].network, limit->network) == 0)
-			break;
-	if (i < engine->n_rate_limits && limit->rate_bytes_per_s == 0) {
-		memmove(&engine->rate_limits[i], &engine->rate_limits[i + 1], (engine->n_rate_limits - i - 1) * sizeof *engine->rate_limits);
-		engine->n_rate_limits--;
-	} else if (limit->rate_bytes_per_s != 0) {
-		if (i == engine->n_rate_limits) {
-			engine->rate_limits = xgrow(engine->rate_limits, engine->n_rate_limits, sizeof *engine->rate_limits);
-			engine->n_rate_limits++;
-		}
-		engine->rate_limits[i] = *limit;
-	}
-}
-
-bool links_set_limit(struct engine *engine, const struct rate_limit *limit, struct error *err)
+void links_limit(struct engine *engine)
 {
 	size_t i, k;
 
-	if (limit->host[0] != '\0' && inventory_host(engine->inventory, limit->host) == INDEX_NONE)
-		return error_set(err, ERR_UNKNOWN_HOST, "no host is named %s", limit->host);
-	if (limit->network[0] != '\0' && !knows_network(engine->inventory, limit->network))
-		return error_set(err, ERR_INPUT, "no network is named %s", limit->network);
-	keep_limit(engine, limit);
 	for (i = 0; i < engine->n_links; i++) {
 		engine->links[i].limit_bytes_per_s = 0;
-		for (k = 0; k < engine->n_rate_limits; k++)
-			if (is_meant(engine, &engine->links[i], &engine->rate_limits[k]))
+		for (k = 0; k < engine->n_limits; k++)
+			if (is_meant(engine, &engine->links[i], &engine->limits[k]))
 				engine->links[i].limit_bytes_per_s =
-					min_limit(engine->links[i].limit_bytes_per_s, engine->rate_limits[k].rate_bytes_per_s);
+					min_limit(engine->links[i].limit_bytes_per_s, engine->limits[k].value);
 	}
-	engine->must_grant = engine->must_admit = true;
-	return true;
 }
 
 /* ---- views ---- */
@@ -382,14 +348,4 @@ void engine_link_live(const struct engine *engine, size_t i, struct link_live *r
 		.n_heads = link->n_active > 0 ? link->n_heads : 0,
 	};
 	links_name(engine, (uint32_t)i, ret_live->name, sizeof ret_live->name);
-}
-
-size_t engine_n_rate_limits(const struct engine *engine)
-{
-	return engine->n_rate_limits;
-}
-
-const struct rate_limit *engine_rate_limit(const struct engine *engine, size_t i)
-{
-	return &engine->rate_limits[i];
 }

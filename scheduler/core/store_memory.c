@@ -30,6 +30,7 @@ struct memory {
 	struct rows moves;   /* struct move_record, by id */
 	struct rows hosts;   /* struct host_record, by name */
 	struct rows paths;   /* struct path_rate, by source and target */
+	struct rows limits;  /* struct limit, by kind and object */
 	struct audit_record *audit;
 	size_t n_audit;
 };
@@ -39,12 +40,13 @@ struct undo {
 	struct rows *rows; /* NULL: the epoch */
 	size_t at;
 	void *before; /* NULL: the row was new */
+	bool was_removed; /* the row is gone, not replaced */
 	uint64_t epoch;
 };
 
 struct undo_log {
 	struct undo *steps;
-	size_t n;
+	size_t n, n_max;
 };
 
 typedef int row_order(const void *a, const void *b);
@@ -75,6 +77,16 @@ static int order_paths(const void *a, const void *b)
 	int order = strcmp(x->source, y->source);
 
 	return order ? order : strcmp(x->target, y->target);
+}
+
+static int order_limits(const void *a, const void *b)
+{
+	const struct limit *x = a, *y = b;
+	int order = compare_u64(x->kind, y->kind);
+
+	if (order == 0)
+		order = strcmp(x->host, y->host);
+	return order ? order : strcmp(x->network, y->network);
 }
 
 /* True and its place when a row equal to key exists; false and the place where it belongs otherwise. */
@@ -210,6 +222,18 @@ static void add_audit(struct memory *memory, const struct audit_record *record)
 	memory->audit[memory->n_audit++] = *record;
 }
 
+/* The last first, so that taking it back puts each where it was. */
+static void clear_limits(struct memory *memory, struct undo_log *log)
+{
+	log->steps = xrealloc_array(log->steps, log->n_max + memory->limits.n, sizeof(struct undo));
+	log->n_max += memory->limits.n;
+	while (memory->limits.n > 0) {
+		size_t at = memory->limits.n - 1;
+
+		log->steps[log->n++] = (struct undo){.rows = &memory->limits, .at = at, .before = rows_remove(&memory->limits, at), .was_removed = true};
+	}
+}
+
 static bool set_epoch(struct memory *memory, struct undo_log *log, uint64_t epoch, struct error *err)
 {
 	if (epoch < memory->epoch)
@@ -234,6 +258,12 @@ static bool apply(struct memory *memory, struct undo_log *log, const struct stor
 	case STORE_PUT_PATH:
 		put(log, &memory->paths, order_paths, copy_bytes(&op->path, sizeof(op->path)));
 		return true;
+	case STORE_PUT_LIMIT:
+		put(log, &memory->limits, order_limits, copy_bytes(&op->limit, sizeof(op->limit)));
+		return true;
+	case STORE_CLEAR_LIMITS:
+		clear_limits(memory, log);
+		return true;
 	case STORE_AUDIT:
 		add_audit(memory, &op->audit);
 		return true;
@@ -248,6 +278,8 @@ static void take_back(struct memory *memory, const struct undo *step)
 {
 	if (!step->rows)
 		memory->epoch = step->epoch;
+	else if (step->was_removed)
+		rows_insert(step->rows, step->at, step->before);
 	else if (!step->before)
 		row_free(memory, step->rows, rows_remove(step->rows, step->at));
 	else {
@@ -259,7 +291,7 @@ static void take_back(struct memory *memory, const struct undo *step)
 static bool memory_commit(struct store *store, const struct store_op *ops, size_t n_ops, struct error *err)
 {
 	struct memory *memory = store->self;
-	struct undo_log log = {.steps = xcalloc(n_ops + 1, sizeof(struct undo))};
+	struct undo_log log = {.steps = xcalloc(n_ops + 1, sizeof(struct undo)), .n_max = n_ops + 1};
 	size_t n_audit = memory->n_audit;
 	bool is_done = true;
 
@@ -312,6 +344,10 @@ static bool memory_load(struct store *store, struct store_image **ret_image, str
 	image->paths = xcalloc(image->n_paths + 1, sizeof(*image->paths));
 	for (size_t i = 0; i < image->n_paths; i++)
 		image->paths[i] = *(const struct path_rate *)memory->paths.items[i];
+	image->n_limits = memory->limits.n;
+	image->limits = xcalloc(image->n_limits + 1, sizeof(*image->limits));
+	for (size_t i = 0; i < image->n_limits; i++)
+		image->limits[i] = *(const struct limit *)memory->limits.items[i];
 	*ret_image = image;
 	return true;
 }
@@ -350,6 +386,7 @@ static void memory_close(struct store *store)
 	rows_clear(memory, &memory->moves);
 	rows_clear(memory, &memory->hosts);
 	rows_clear(memory, &memory->paths);
+	rows_clear(memory, &memory->limits);
 	free(memory->audit);
 	free(memory);
 }

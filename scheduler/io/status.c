@@ -158,26 +158,81 @@ static json_t *limit(uint32_t number)
 	return number == 0 ? json_string("auto") : json_integer(number);
 }
 
-static json_t *rate_limits(const struct engine *engine)
+const char *status_limit_key(enum limit_kind kind)
 {
-	json_t *rates = json_array();
+	return kind == LIMIT_RATE ? "rate_bytes_per_second" : limit_info(kind)->key;
+}
+
+static json_t *limit_value(const struct limit *record)
+{
+	switch (limit_info(record->kind)->value) {
+	case LIMIT_COUNT:
+		return limit((uint32_t)record->value);
+	case LIMIT_YES_NO:
+		return json_boolean(record->value != 0);
+	case LIMIT_RATE_BYTES_PER_S:
+		break;
+	}
+	return record->value == 0 ? json_string("none") : json_integer((json_int_t)record->value);
+}
+
+static json_t *limit_object(const struct limit *record)
+{
+	return json_pack("{s:o, s:o, s:o}", "host", text_or_null(record->host), "network", text_or_null(record->network),
+		status_limit_key(record->kind), limit_value(record));
+}
+
+static void add_count(json_t *object, const char *key, uint32_t count)
+{
+	if (count != 0)
+		json_object_set_new(object, key, json_integer(count));
+}
+
+/* Of hosts that have limits of their own. */
+static json_t *host_limits(const struct engine *engine)
+{
+	const struct inventory *inventory = engine_inventory(engine);
+	json_t *hosts = json_array();
 	size_t i;
 
-	for (i = 0; i < engine_n_rate_limits(engine); i++) {
-		const struct rate_limit *limit = engine_rate_limit(engine, i);
+	for (i = 0; i < inventory->n_hosts; i++) {
+		const struct host *host = &inventory->hosts[i];
+		json_t *object = json_object();
 
-		json_array_append_new(rates, json_pack("{s:o, s:o, s:I}", "host", text_or_null(limit->host), "network",
-			text_or_null(limit->network), "rate_bytes_per_second", (json_int_t)limit->rate_bytes_per_s));
+		add_count(object, "max_incoming", host->max_incoming);
+		add_count(object, "max_outgoing", host->max_outgoing);
+		add_count(object, "max_incoming_storage", host->max_incoming_storage);
+		add_count(object, "max_outgoing_storage", host->max_outgoing_storage);
+		if (!host->incoming)
+			json_object_set_new(object, "incoming", json_false());
+		if (!host->outgoing)
+			json_object_set_new(object, "outgoing", json_false());
+		if (json_object_size(object) > 0) {
+			json_object_set_new(object, "host", json_string(host->name));
+			json_array_append(hosts, object);
+		}
+		json_decref(object);
 	}
-	return rates;
+	return hosts;
 }
 
 json_t *status_limits(const struct engine *engine)
 {
 	const struct engine_options *options = engine_limits(engine);
+	json_t *rates = json_array(), *set = json_array();
+	size_t i;
 
-	return json_pack("{s:o, s:o, s:o, s:o}", "max_migrations", limit(options->max_migrations), "max_incoming",
-		limit(options->max_incoming), "max_outgoing", limit(options->max_outgoing), "rates", rate_limits(engine));
+	for (i = 0; i < engine_n_limits(engine); i++) {
+		const struct limit *record = engine_limit(engine, i);
+
+		json_array_append_new(set, limit_object(record));
+		if (record->kind == LIMIT_RATE && record->value != 0)
+			json_array_append_new(rates, limit_object(record));
+	}
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "max_migrations", limit(options->max_migrations),
+		"max_incoming", limit(options->max_incoming), "max_outgoing", limit(options->max_outgoing),
+		"max_incoming_storage", limit(options->max_incoming_storage), "max_outgoing_storage",
+		limit(options->max_outgoing_storage), "hosts", host_limits(engine), "rates", rates, "set", set);
 }
 
 /* Only those that carry or have carried something: the others say nothing. */
@@ -254,17 +309,23 @@ json_t *status_history(const struct store_image *image)
 
 json_t *status_of_image(const struct store_image *image, int64_t wall_ms)
 {
-	json_t *batches = json_array(), *hosts = json_array();
+	json_t *batches = json_array(), *hosts = json_array(), *set = json_array(), *object;
+	bool is_unfinished;
 	size_t i;
 
 	for (i = 0; i < image->n_batches; i++)
 		if (!batch_state_is_end(image->batches[i].state))
 			json_array_append_new(batches, image_batch_object(image, &image->batches[i]));
-	if (json_array_size(batches) == 0 && image->n_batches > 0)
+	is_unfinished = json_array_size(batches) > 0;
+	if (!is_unfinished && image->n_batches > 0)
 		json_array_append_new(batches, image_batch_object(image, &image->batches[image->n_batches - 1]));
+	for (i = 0; i < image->n_limits && is_unfinished; i++)
+		json_array_append_new(set, limit_object(&image->limits[i]));
 	for (i = 0; i < image->n_hosts; i++)
 		json_array_append_new(hosts, json_pack("{s:s, s:b, s:o, s:o, s:o}", "name", image->hosts[i].name, "cordoned",
 			(int)image->hosts[i].cordoned, "reason", text_or_null(image->hosts[i].reason), "who",
 			text_or_null(image->hosts[i].who), "since", status_time(image->hosts[i].since_wall_ms)));
-	return document(wall_ms, false, batches, hosts);
+	object = document(wall_ms, false, batches, hosts);
+	json_object_set_new(object, "limits", json_pack("{s:o}", "set", set));
+	return object;
 }

@@ -12,6 +12,8 @@
 json_t *status_of_engine(const struct engine *engine, int64_t wall_ms, bool is_brief);
 /* The limits that throttle sets; "auto" for those that follow the measured bandwidth. */
 json_t *status_limits(const struct engine *engine);
+/* The name of a limit in the documents, the unit with it. */
+const char *status_limit_key(enum limit_kind kind);
 /* All unfinished batches, or the last one when none is unfinished. */
 json_t *status_of_image(const struct store_image *image, int64_t wall_ms);
 /* Every batch of the state file, in order, without the moves. */

@@ -6,8 +6,6 @@
 #include "status.h"
 #include "steer.h"
 
-enum { LIMIT_MAX = 10000 }; /* as in the configuration */
-
 static const struct {
 	const char *name;
 	enum command_kind kind;
@@ -73,28 +71,6 @@ static bool steer(struct loop *loop, enum command_kind kind, const json_t *line,
 	return loop_event(loop, &event, NULL, err);
 }
 
-static bool take_limit(const json_t *line, const char *key, uint32_t *limit, struct error *err)
-{
-	const json_t *value = json_object_get(line, key);
-
-	if (value == NULL)
-		return true;
-	if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > LIMIT_MAX)
-		return error_set(err, ERR_INPUT, "%s: must be a number from 0 (auto) to %d", key, LIMIT_MAX);
-	*limit = (uint32_t)json_integer_value(value);
-	return true;
-}
-
-static bool throttle(struct loop *loop, const json_t *line, struct error *err)
-{
-	struct engine_options options = *engine_limits(loop_engine(loop));
-	struct event event = {.kind = EVENT_COMMAND, .command = {.kind = COMMAND_THROTTLE, .options = &options, .who = member(line, "who")}};
-
-	return take_limit(line, "max_migrations", &options.max_migrations, err) &&
-		take_limit(line, "max_incoming", &options.max_incoming, err) &&
-		take_limit(line, "max_outgoing", &options.max_outgoing, err) && loop_event(loop, &event, NULL, err);
-}
-
 static bool take_name(const json_t *line, const char *key, char *name, size_t size, struct error *err)
 {
 	const char *text = member(line, key);
@@ -106,17 +82,39 @@ static bool take_name(const json_t *line, const char *key, char *name, size_t si
 	return true;
 }
 
-static bool limit_rate(struct loop *loop, const json_t *line, struct error *err)
+/* Whether there may be such a limit is judged by the engine. */
+static bool take_value(const char *key, const struct limit_info *info, const json_t *value, uint64_t *ret, struct error *err)
 {
-	const json_t *rate = json_object_get(line, "rate_bytes_per_second");
-	struct rate_limit limit = {.rate_bytes_per_s = 0};
-	struct event event = {.kind = EVENT_COMMAND, .command = {.kind = COMMAND_RATE, .rate = &limit, .who = member(line, "who")}};
+	if (info->value == LIMIT_YES_NO && !json_is_boolean(value))
+		return error_set(err, ERR_INPUT, "%s: must be true or false", key);
+	if (info->value != LIMIT_YES_NO && (!json_is_integer(value) || json_integer_value(value) < 0))
+		return error_set(err, ERR_INPUT, "%s: must be a number, 0 for %s", key, info->value == LIMIT_COUNT ? "auto" : "none");
+	*ret = info->value == LIMIT_YES_NO ? json_is_true(value) : (uint64_t)json_integer_value(value);
+	return true;
+}
 
-	if (!json_is_integer(rate) || json_integer_value(rate) < 0)
-		return error_set(err, ERR_INPUT, "rate_bytes_per_second: must be a number, 0 for no limit");
-	limit.rate_bytes_per_s = (uint64_t)json_integer_value(rate);
-	return take_name(line, "host", limit.host, sizeof limit.host, err) &&
-		take_name(line, "network", limit.network, sizeof limit.network, err) && loop_event(loop, &event, NULL, err);
+static bool throttle(struct loop *loop, const json_t *line, struct error *err)
+{
+	struct limit limits[LIMIT_KIND_COUNT] = {0};
+	struct event event = {.kind = EVENT_COMMAND, .command = {.kind = COMMAND_THROTTLE, .limits = limits, .who = member(line, "who")}};
+	size_t i, n = 0;
+
+	for (i = 0; i < LIMIT_KIND_COUNT; i++) {
+		const struct limit_info *info = limit_info((enum limit_kind)i);
+		const char *key = status_limit_key((enum limit_kind)i);
+		const json_t *value = json_object_get(line, key);
+
+		if (value == NULL)
+			continue;
+		limits[n].kind = (enum limit_kind)i;
+		if (!take_value(key, info, value, &limits[n].value, err) ||
+			!take_name(line, "host", limits[n].host, sizeof limits[n].host, err) ||
+			!take_name(line, "network", limits[n].network, sizeof limits[n].network, err))
+			return false;
+		n++;
+	}
+	event.command.n_limits = n;
+	return loop_event(loop, &event, NULL, err);
 }
 
 static bool dispatch(struct loop *loop, const json_t *line, struct error *err)
@@ -125,7 +123,7 @@ static bool dispatch(struct loop *loop, const json_t *line, struct error *err)
 	size_t i;
 
 	if (command != NULL && strcmp(command, "throttle") == 0)
-		return throttle(loop, line, err) && (json_object_get(line, "rate_bytes_per_second") == NULL || limit_rate(loop, line, err));
+		return throttle(loop, line, err);
 	for (i = 0; command != NULL && i < sizeof steers / sizeof steers[0]; i++)
 		if (strcmp(command, steers[i].name) == 0)
 			return steer(loop, steers[i].kind, line, err);

@@ -1,6 +1,6 @@
 /* What the lines of the control socket mean. Commands: status, cancel, pause, resume, cordon, uncordon, throttle; members
- * batch (0 = all), guest, host, reason, who; of throttle max_migrations, max_incoming, max_outgoing (0 = auto, absent =
- * as it is), and its answer has the limits that apply then.
+ * batch (0 = all), guest, host, reason, who; of throttle the keys of limit.h (absent = as it is) and host or network,
+ * and its answer has the limits that apply then.
  */
 #ifndef DROVER_STEER_H
 #define DROVER_STEER_H

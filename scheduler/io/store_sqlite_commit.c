@@ -27,6 +27,9 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 		" ON CONFLICT (name) DO UPDATE SET " COLUMN_SETS_EXCLUDED(HOST_COLUMNS),
 	[STATEMENT_PUT_PATH] = INSERT("path", PATH_COLUMNS)
 		" ON CONFLICT (source, target) DO UPDATE SET " COLUMN_SETS_EXCLUDED(PATH_COLUMNS),
+	[STATEMENT_PUT_LIMIT] = INSERT("limits", LIMIT_COLUMNS)
+		" ON CONFLICT (kind, host, network) DO UPDATE SET " COLUMN_SETS_EXCLUDED(LIMIT_COLUMNS),
+	[STATEMENT_CLEAR_LIMITS] = "DELETE FROM limits",
 	[STATEMENT_AUDIT] = INSERT("audit", AUDIT_COLUMNS),
 	[STATEMENT_SET_EPOCH] = "UPDATE meta SET epoch = ? WHERE epoch <= ?",
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -137,6 +140,16 @@ static bool put_path(struct store_sqlite *self, const struct path_rate *record, 
 	return run(self, row, err);
 }
 
+static bool put_limit(struct store_sqlite *self, const struct limit *record, struct error *err)
+{
+	struct row at, *row = &at;
+
+	if (!statement(self, STATEMENT_PUT_LIMIT, row, err))
+		return false;
+	BIND_COLUMNS(LIMIT_COLUMNS)
+	return run(self, row, err);
+}
+
 static bool add_audit(struct store_sqlite *self, const struct audit_record *record, struct error *err)
 {
 	struct row at, *row = &at;
@@ -174,6 +187,10 @@ static bool apply(struct store_sqlite *self, const struct store_op *op, struct e
 		return put_host(self, &op->host, err);
 	case STORE_PUT_PATH:
 		return put_path(self, &op->path, err);
+	case STORE_PUT_LIMIT:
+		return put_limit(self, &op->limit, err);
+	case STORE_CLEAR_LIMITS:
+		return run_simple(self, STATEMENT_CLEAR_LIMITS, err);
 	case STORE_AUDIT:
 		return add_audit(self, &op->audit, err);
 	case STORE_SET_EPOCH:

@@ -166,6 +166,23 @@ static bool load_paths(struct store_sqlite *self, struct store_image *image, str
 	return reading_end(&reading, err);
 }
 
+static bool load_limits(struct store_sqlite *self, struct store_image *image, struct error *err)
+{
+	struct reading reading;
+
+	if (!reading_start(&reading, self, "limits", SELECT(LIMIT_COLUMNS) "limits ORDER BY kind, host, network", err))
+		return false;
+	while (reading_next(&reading)) {
+		struct row *row = &reading.row;
+		struct limit *record;
+
+		image->limits = xgrow(image->limits, image->n_limits, sizeof(*image->limits));
+		record = &image->limits[image->n_limits++];
+		READ_COLUMNS(LIMIT_COLUMNS)
+	}
+	return reading_end(&reading, err);
+}
+
 bool store_sqlite_load(struct store *store, struct store_image **ret_image, struct error *err)
 {
 	struct store_sqlite *self = store->self;
@@ -176,7 +193,8 @@ bool store_sqlite_load(struct store *store, struct store_image **ret_image, stru
 		return false;
 	image = xcalloc(1, sizeof(*image));
 	is_done = load_meta(self, image, err) && load_batches(self, image, err) && load_moves(self, image, err) &&
-		load_disks(self, image, err) && load_hosts(self, image, err) && load_paths(self, image, err);
+		load_disks(self, image, err) && load_hosts(self, image, err) && load_paths(self, image, err) &&
+		load_limits(self, image, err);
 	sqlite3_exec(self->db, "ROLLBACK", NULL, NULL, NULL);
 	if (!is_done) {
 		store_image_free(image);

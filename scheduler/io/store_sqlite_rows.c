@@ -72,6 +72,11 @@ void row_bind_error_code(struct row *row, enum error_code value)
 	row_bind_text(row, error_code_name(value));
 }
 
+void row_bind_limit_kind(struct row *row, enum limit_kind value)
+{
+	row_bind_text(row, limit_info(value)->key);
+}
+
 static void mark_bad(struct row *row, const char *column)
 {
 	if (!row->bad)
@@ -187,4 +192,14 @@ enum error_code row_error_code(struct row *row)
 
 	/* A code that was dropped since: the message beside it still says what happened. */
 	return code == ERROR_CODE_COUNT ? ERR_INTERNAL : code;
+}
+
+enum limit_kind row_limit_kind(struct row *row, const char *column)
+{
+	const char *name = next_text(row);
+	enum limit_kind kind = name ? limit_by_key(name) : LIMIT_KIND_COUNT;
+
+	if (kind == LIMIT_KIND_COUNT)
+		mark_bad(row, column);
+	return kind;
 }

@@ -93,6 +93,12 @@
 	X(samples, u32, samples) \
 	X(updated_wall_ms, i64, updated_wall_ms)
 
+#define LIMIT_COLUMNS(FIRST, X) \
+	FIRST(kind, limit_kind, kind) \
+	X(host, array, host) \
+	X(network, array, network) \
+	X(value, u64, value)
+
 #define AUDIT_COLUMNS(FIRST, X) \
 	FIRST(wall_ms, i64, wall_ms) \
 	X(batch, u64, batch) \
@@ -144,6 +150,7 @@ void row_bind_move_method(struct row *row, enum move_method value);
 void row_bind_move_state(struct row *row, enum move_state value);
 void row_bind_disk_format(struct row *row, enum disk_format value);
 void row_bind_error_code(struct row *row, enum error_code value);
+void row_bind_limit_kind(struct row *row, enum limit_kind value);
 
 #define ROW_READ_u64(row, column, member) (member) = row_u64(row);
 #define ROW_READ_i64(row, column, member) (member) = row_i64(row);
@@ -158,6 +165,7 @@ void row_bind_error_code(struct row *row, enum error_code value);
 #define ROW_READ_move_state(row, column, member) (member) = row_move_state(row, column);
 #define ROW_READ_disk_format(row, column, member) (member) = row_disk_format(row);
 #define ROW_READ_error_code(row, column, member) (member) = row_error_code(row);
+#define ROW_READ_limit_kind(row, column, member) (member) = row_limit_kind(row, column);
 
 uint64_t row_u64(struct row *row);
 int64_t row_i64(struct row *row);
@@ -171,5 +179,6 @@ enum move_method row_move_method(struct row *row);
 enum move_state row_move_state(struct row *row, const char *column);
 enum disk_format row_disk_format(struct row *row);
 enum error_code row_error_code(struct row *row);
+enum limit_kind row_limit_kind(struct row *row, const char *column);
 
 #endif

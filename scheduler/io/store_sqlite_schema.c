@@ -147,8 +147,18 @@ static const char methods[] =
 	"ALTER TABLE move ADD COLUMN method TEXT NOT NULL DEFAULT 'live' CHECK (method IN ('live', 'shutdown', 'cold', 'start'));"
 	"ALTER TABLE move ADD COLUMN was_shutoff INTEGER NOT NULL DEFAULT 0 CHECK (was_shutoff IN (0, 1));";
 
+/* What the operator changes while moves run. */
+static const char limits[] =
+	"CREATE TABLE limits ("
+	"  kind TEXT NOT NULL CHECK (kind IN (@limit_kind@)),"
+	"  host TEXT NOT NULL,"
+	"  network TEXT NOT NULL,"
+	"  value INTEGER NOT NULL,"
+	"  PRIMARY KEY (kind, host, network)"
+	") STRICT;";
+
 /* migrations[n] takes a file from version n to n + 1. */
-static const char *const migrations[] = {first_schema, paths_and_warnings, methods};
+static const char *const migrations[] = {first_schema, paths_and_warnings, methods, limits};
 
 enum { SCHEMA_VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 
@@ -177,6 +187,11 @@ static const char *disk_format_at(int i)
 	return i <= DISK_OTHER ? disk_format_name((enum disk_format)i) : NULL;
 }
 
+static const char *limit_kind_at(int i)
+{
+	return i < LIMIT_KIND_COUNT ? limit_info((enum limit_kind)i)->key : NULL;
+}
+
 static const struct {
 	const char *mark;
 	const char *(*at)(int i);
@@ -186,6 +201,7 @@ static const struct {
 	{"@move_kind@", move_kind_at},
 	{"@move_state@", move_state_at},
 	{"@disk_format@", disk_format_at},
+	{"@limit_kind@", limit_kind_at},
 };
 
 static void write_names(FILE *stream, const char **at)

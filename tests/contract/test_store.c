@@ -585,6 +585,43 @@ static void hosts_and_paths_are_replaced_by_name(void **state)
 	store_image_free(image);
 }
 
+static void limits_are_replaced_by_kind_and_object_and_cleared_together(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store_op ops[] = {
+		{.kind = STORE_PUT_LIMIT, .limit = {.kind = LIMIT_RATE, .network = NASTY, .value = UINT64_MAX}},
+		{.kind = STORE_PUT_LIMIT, .limit = {.kind = LIMIT_MAX_OUTGOING, .host = "h1", .value = 1}},
+		{.kind = STORE_PUT_LIMIT, .limit = {.kind = LIMIT_MAX_OUTGOING, .value = 7}},
+		{.kind = STORE_PUT_LIMIT, .limit = {.kind = LIMIT_MAX_OUTGOING, .host = "h1", .value = 0}},
+	};
+	struct store_op clear[] = {{.kind = STORE_CLEAR_LIMITS}, {.kind = STORE_SET_EPOCH, .epoch = 1}};
+	struct store_image *image;
+	struct error err = {0};
+	size_t i, seen = 0;
+
+	commit(fixture, ops, 4);
+	image = load_again(fixture);
+	assert_int_equal(image->n_limits, 3);
+	for (i = 0; i < image->n_limits; i++) {
+		const struct limit *limit = &image->limits[i];
+
+		seen += limit->kind == LIMIT_RATE && strcmp(limit->network, NASTY) == 0 && limit->value == UINT64_MAX;
+		seen += limit->kind == LIMIT_MAX_OUTGOING && strcmp(limit->host, "h1") == 0 && limit->value == 0;
+		seen += limit->kind == LIMIT_MAX_OUTGOING && limit->host[0] == '\0' && limit->value == 7;
+	}
+	assert_int_equal(seen, 3);
+	store_image_free(image);
+	commit(fixture, &(struct store_op){.kind = STORE_SET_EPOCH, .epoch = 5}, 1);
+	assert_refused(fixture->store->commit(fixture->store, clear, 2, &err), err, ERR_STATE_CORRUPT);
+	image = load_again(fixture);
+	assert_int_equal(image->n_limits, 3);
+	store_image_free(image);
+	commit(fixture, clear, 1);
+	image = load_again(fixture);
+	assert_int_equal(image->n_limits, 0);
+	store_image_free(image);
+}
+
 static void strings_of_the_greatest_length_come_back(void **state)
 {
 	struct fixture *fixture = *state;
@@ -692,6 +729,7 @@ static const struct CMUnitTest tests[] = {
 	ON_EACH(a_refused_commit_takes_back_what_came_before_it),
 	ON_EACH(the_epoch_never_goes_back),
 	ON_EACH(hosts_and_paths_are_replaced_by_name),
+	ON_EACH(limits_are_replaced_by_kind_and_object_and_cleared_together),
 	ON_EACH(strings_of_the_greatest_length_come_back),
 	ON_EACH(audit_rows_keep_their_order_and_their_batch),
 	ON_EACH(a_commit_of_nothing_succeeds),

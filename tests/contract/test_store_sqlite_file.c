@@ -263,7 +263,7 @@ static void a_file_from_the_future_is_refused_with_both_numbers(void **state)
 	make_store();
 	shell(path, "PRAGMA user_version = 4711");
 	expect_open_refused(ERR_STATE_VERSION, "4711");
-	expect_open_refused(ERR_STATE_VERSION, "up to 3");
+	expect_open_refused(ERR_STATE_VERSION, "up to 4");
 }
 
 /* As the first version wrote it, with a move in it. */
@@ -278,7 +278,7 @@ static void a_file_of_the_first_version_is_brought_up_to_date(void **state)
 	shell(path, "ALTER TABLE move DROP COLUMN path_source; ALTER TABLE move DROP COLUMN path_target;"
 		"ALTER TABLE move DROP COLUMN warning_code; ALTER TABLE move DROP COLUMN warning_message;"
 		"ALTER TABLE move DROP COLUMN warning_hint; ALTER TABLE move DROP COLUMN method;"
-		"ALTER TABLE move DROP COLUMN was_shutoff; PRAGMA user_version = 1;"
+		"ALTER TABLE move DROP COLUMN was_shutoff; DROP TABLE limits; PRAGMA user_version = 1;"
 		"INSERT INTO batch VALUES (1, 'drain', 'done', 't', NULL, NULL, NULL, 1, 2, 3, 4, NULL);"
 		"INSERT INTO move VALUES (1, 1, 0, 'web', '', 'h1', 'h2', 'shared', 'done', 1, 1, NULL, NULL, 0, 0, 0, 0, 0, 1, 2, 0, 5, 0,"
 		" 0, 1, 0, 0, 0, 'none', '', '');");

@@ -265,12 +265,27 @@ static void command(struct chaos *chaos)
 	}
 }
 
+/* The operator's change of one number, for one host or for all; or it is set to auto again. */
+static void throttle(struct chaos *chaos)
+{
+	const struct inventory *inventory = chaos->trial->inventory;
+	enum limit_kind kind = (enum limit_kind)dice_between(chaos->dice, LIMIT_MAX_MIGRATIONS, LIMIT_MAX_OUTGOING_STORAGE);
+	bool is_for_all = kind == LIMIT_MAX_MIGRATIONS || dice_chance(chaos->dice, 400);
+	size_t host = (size_t)dice_between(chaos->dice, 0, (int64_t)inventory->n_hosts - 1);
+
+	trial_limit(chaos->trial, kind, is_for_all ? NULL : inventory->hosts[host].name, (uint64_t)dice_between(chaos->dice, 0, 3));
+}
+
 /* Limits, time limits and the way of handing over change while moves run; what concerns finished moves stays. */
 static void reload(struct chaos *chaos)
 {
 	struct engine_options other;
 	bool keeps_disks = chaos->trial->options.keep_source_disks;
 
+	if (dice_chance(chaos->dice, 500)) {
+		throttle(chaos);
+		return;
+	}
 	world_draw_options(&other, chaos->dice);
 	other.plan = chaos->trial->options.plan;
 	other.keep_source_disks = keeps_disks;

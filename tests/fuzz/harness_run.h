@@ -201,7 +201,7 @@ static inline void fuzz_note(struct fuzz_life *life)
 static inline void fuzz_command(struct fuzz_life *life, const struct engine_options *options)
 {
 	uint8_t what = fuzz_next(life);
-	struct rate_limit rate = {.rate_bytes_per_s = (uint64_t)what << 16};
+	struct limit limit = {.kind = (enum limit_kind)((what >> 1) % LIMIT_KIND_COUNT), .value = (uint64_t)(what & 7)};
 	struct event event = {.kind = EVENT_COMMAND};
 
 	event.command.kind = (enum command_kind)(what % (COMMAND_STOP + 1));
@@ -210,8 +210,9 @@ static inline void fuzz_command(struct fuzz_life *life, const struct engine_opti
 	event.command.host = "h2";
 	event.command.who = "fuzz";
 	event.command.options = options;
-	event.command.rate = &rate;
-	snprintf(rate.host, sizeof rate.host, "%s", what & 1 ? "h1" : "");
+	event.command.limits = &limit;
+	event.command.n_limits = 1;
+	snprintf(limit.host, sizeof limit.host, "%s", what & 1 ? "h1" : "");
 	fuzz_turn(life, &event);
 }
 

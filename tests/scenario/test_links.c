@@ -140,7 +140,7 @@ static void the_operators_limit_holds_at_once_until_it_is_lifted(void **state)
 	(void)state;
 	trial_drain(trial, "h1");
 	pass(trial, 12000);
-	trial_limit_rate(trial, "h1", 30 * MB);
+	trial_limit(trial, LIMIT_RATE, "h1", 30 * MB);
 	assert_trial(granted(trial) <= 30 * MB, trial);
 	for (i = 0; i < 40; i++) {
 		pass(trial, 500);
@@ -149,7 +149,7 @@ static void the_operators_limit_holds_at_once_until_it_is_lifted(void **state)
 	}
 	assert_trial(out_of_h1(trial).flow_bytes_per_s > 20 * MB, trial);
 	assert_trial(waits_for(trial, "of the 30.0 MB/s it can, by throttle --rate"), trial);
-	trial_limit_rate(trial, "h1", 0);
+	trial_limit(trial, LIMIT_RATE, "h1", 0);
 	pass(trial, 5000);
 	assert_trial(out_of_h1(trial).flow_bytes_per_s > 100 * MB, trial);
 	assert_trial(trial_run(trial, 3600000), trial);

@@ -275,12 +275,14 @@ void trial_command(struct trial *trial, enum command_kind kind, uint64_t batch, 
 	run_event(trial, &event, &actions);
 }
 
-void trial_limit_rate(struct trial *trial, const char *host, uint64_t rate_bytes_per_s)
+void trial_limit(struct trial *trial, enum limit_kind kind, const char *host, uint64_t value)
 {
-	struct rate_limit limit = {.rate_bytes_per_s = rate_bytes_per_s};
-	struct event event = {.kind = EVENT_COMMAND, .command = {.kind = COMMAND_RATE, .rate = &limit, .who = "trial"}};
+	struct limit limit = {.kind = kind, .value = value};
+	struct event event = {.kind = EVENT_COMMAND, .command = {.kind = COMMAND_THROTTLE, .limits = &limit, .n_limits = 1, .who = "trial"}};
 	struct actions actions;
 
+	trial->was_reloaded = true;
+	trial_check(trial); /* what is admitted now may stay */
 	if (host != NULL)
 		snprintf(limit.host, sizeof limit.host, "%s", host);
 	run_event(trial, &event, &actions);
@@ -310,7 +312,7 @@ void trial_reload(struct trial *trial, const struct engine_options *options)
 	trial->was_reloaded = true;
 	trial_check(trial); /* what is admitted now may stay */
 	trial->options = *options;
-	trial_command(trial, COMMAND_THROTTLE, 0, NULL);
+	trial_command(trial, COMMAND_RELOAD, 0, NULL);
 }
 
 void trial_stall(struct trial *trial, int64_t for_ms)

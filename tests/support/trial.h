@@ -62,8 +62,8 @@ void trial_free(struct trial *trial);
 uint64_t trial_start(struct trial *trial, struct request *request);
 uint64_t trial_drain(struct trial *trial, const char *host);
 void trial_command(struct trial *trial, enum command_kind kind, uint64_t batch, const char *guest);
-/* The operator's limit for the links of a host (NULL = all); 0 lifts it. */
-void trial_limit_rate(struct trial *trial, const char *host, uint64_t rate_bytes_per_s);
+/* The operator's limit of now, for a host or for all (NULL). */
+void trial_limit(struct trial *trial, enum limit_kind kind, const char *host, uint64_t value);
 /* Something nobody asked for, such as a host's counters. */
 void trial_note(struct trial *trial, const struct hv_note *note);
 /* CORDON and UNCORDON. */

@@ -127,6 +127,8 @@ static void count_admitted(const struct trial *trial, struct trial_count *counts
 			continue;
 		counts[inventory_host(trial->inventory, move->source)].out++;
 		counts[inventory_host(trial->inventory, move->target)].in++;
+		counts[inventory_host(trial->inventory, move->source)].out_storage += move->kind != MOVE_SHARED;
+		counts[inventory_host(trial->inventory, move->target)].in_storage += move->kind != MOVE_SHARED;
 		++*total;
 	}
 }
@@ -160,11 +162,12 @@ static bool within(struct trial *trial, const char *host, const char *what, uint
 
 static bool host_limits_hold(struct trial *trial, const struct trial_count *counts)
 {
-	const struct engine_options *options = &trial->options;
+	/* As configured, or as the operator has changed them since. */
+	const struct engine_options *options = engine_limits(trial->engine);
 	size_t i;
 
 	for (i = 0; i < trial->inventory->n_hosts; i++) {
-		const struct host *host = &trial->inventory->hosts[i];
+		const struct host *host = &engine_inventory(trial->engine)->hosts[i];
 		const struct trial_count *n = &counts[i], *b = &trial->counts[i];
 
 		if (!within(trial, host->name, "outgoing", n->out, b->out, host->max_outgoing, options->max_outgoing) ||
@@ -189,7 +192,7 @@ static bool limits_hold(struct trial *trial)
 		count_admitted(trial, counts, &total);
 	else
 		count_seen(trial, counts, &total);
-	holds = within(trial, "(all)", "migrations", total, trial->n_moving, 0, trial->options.max_migrations) &&
+	holds = within(trial, "(all)", "migrations", total, trial->n_moving, 0, engine_limits(trial->engine)->max_migrations) &&
 		host_limits_hold(trial, counts);
 	free(trial->counts);
 	trial->counts = counts;
