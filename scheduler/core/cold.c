@@ -9,7 +9,8 @@
  * target only after its disks have been copied and read back, so a definition there with the tag of this very attempt means
  * "complete". Until it is there, the way out of every trouble is back: what was made is removed and the guest started on its source.
  * From then on the way is forward: it is started there; only when that fails for good is the definition taken away first (nothing
- * can start without it) and then the guest started on its source again. The source's disks and definition go last, in CLEANUP.
+ * can start without it) and then the guest started on its source again. Once it may have run there, what it has written there is the
+ * newest: it never goes back. The source's disks and definition go last, in CLEANUP.
  */
 #include <stdio.h>
 
@@ -18,6 +19,7 @@
 enum {
 	LOOK_MS = 500,        /* between two looks at a guest that shuts down */
 	START_TRIES_MAX = 3,  /* on the target, before the guest goes back */
+	START_AGAIN_MAX = 12, /* there, when it cannot go back: some minutes, with growing delays */
 };
 
 static bool is_here(const struct hv_where *where)
@@ -164,6 +166,19 @@ static void defined(struct engine *engine, struct move *move, const struct hv_re
 	}
 }
 
+/* A definite refusal counts against the place; what anything else did is seen by asking, and may be over when it is seen. */
+static void started(struct move *move, const struct hv_reply *reply)
+{
+	if (reply->error.code == ERR_NONE || reply->outcome_unknown) {
+		move->cold.may_have_run |= move->cold.is_target_asked;
+	} else {
+		move->cold.start_failures++;
+		if (move->failure.code == ERR_NONE)
+			move->failure = reply->error;
+	}
+	move->cold.is_target_asked = false;
+}
+
 bool cold_reply(struct engine *engine, struct move *move, const struct hv_reply *reply)
 {
 	if (reply->kind == HV_SHUTDOWN && move->record.state == MOVE_PREPARING)
@@ -177,12 +192,7 @@ bool cold_reply(struct engine *engine, struct move *move, const struct hv_reply 
 	else if (reply->kind == HV_FINISH_SOURCE && !move->is_undoing && move->record.state == MOVE_UNKNOWN)
 		reconcile_reply(engine, move, reply, SIDE_TARGET);
 	else if (reply->kind == HV_START) {
-		/* A definite refusal counts against the place; what it did is seen by asking. */
-		if (reply->error.code != ERR_NONE && !reply->outcome_unknown) {
-			move->cold.start_failures++;
-			if (move->failure.code == ERR_NONE)
-				move->failure = reply->error;
-		}
+		started(move, reply);
 		return false;
 	} else
 		return reply->kind == HV_SHUTDOWN || reply->kind == HV_COPY || reply->kind == HV_DEFINE;
@@ -191,7 +201,9 @@ bool cold_reply(struct engine *engine, struct move *move, const struct hv_reply 
 
 void cold_restore(struct engine *engine, struct move *move)
 {
-	move->cold = (struct cold){.look_ms = TIME_NEVER, .stop_until_ms = TIME_NEVER};
+	/* Nor is recorded whether it was started on the target. */
+	move->cold = (struct cold){.look_ms = TIME_NEVER, .stop_until_ms = TIME_NEVER,
+		.may_have_run = move->record.state == MOVE_VERIFYING || move->record.state == MOVE_UNKNOWN};
 	/* Whether the guest was told to shut down is not recorded: it gets the time for it. */
 	if (move->record.method == METHOD_SHUTDOWN || (move->record.method == METHOD_COLD && !move->record.was_shutoff))
 		move->cold.stop_until_ms = engine->now_ms + engine->options.shutdown_timeout_ms;
@@ -282,12 +294,33 @@ static void back(struct engine *engine, struct move *move, const struct hv_where
 	}
 }
 
+/* It has run there, or may have, and does not start any more: nothing is taken away, for both may be needed to put it right. */
+static void stuck(struct engine *engine, struct move *move)
+{
+	struct error why;
+
+	if (!reconcile_is_settled(engine, move, COLD_STUCK))
+		return;
+	error_set(&why, ERR_GUEST_NOT_RUNNING, "guest %s is shut off on %s, where it may have run, and %u starts there did not help: %.200s",
+		move->record.guest, move->record.target, move->cold.target_starts,
+		move->failure.code != ERR_NONE ? move->failure.message : "it stops again");
+	error_hint(&why, "its newest disks are on %s: start it there and remove what is left of it on %s", move->record.target, move->record.source);
+	reconcile_leave_alone(engine, move, &why);
+}
+
 static void forward(struct engine *engine, struct move *move, const char *text)
 {
-	if (!move->record.was_shutoff)
+	if (move->record.was_shutoff) {
+		if (reconcile_is_settled(engine, move, COLD_MOVED))
+			reconcile_moved(engine, move, text);
+	} else if (move->cold.target_starts >= START_AGAIN_MAX) {
+		stuck(engine, move);
+	} else {
+		move->cold.target_starts++;
+		move->cold.is_target_asked = true;
+		reconcile_again(engine, move); /* for its growing delay after a refusal */
 		reconcile_repair(engine, move, HV_START, SIDE_TARGET, "is complete there and not started yet");
-	else if (reconcile_is_settled(engine, move, COLD_MOVED))
-		reconcile_moved(engine, move, text);
+	}
 }
 
 static void judge_source_runs(struct engine *engine, struct move *move, const struct hv_where *target)
@@ -327,7 +360,11 @@ void cold_judge(struct engine *engine, struct move *move)
 		judge_in_place(engine, move, source);
 		return;
 	}
-	goes_back = move->cold.start_failures >= START_TRIES_MAX || move->record.cancel_requested;
+	if (move->pending[HV_START] != 0) {
+		reconcile_again(engine, move);
+		return;
+	}
+	goes_back = !move->cold.may_have_run && (move->cold.start_failures >= START_TRIES_MAX || move->record.cancel_requested);
 	if (is_here(source))
 		judge_source_runs(engine, move, target);
 	else if (is_here(target)) {

@@ -61,10 +61,13 @@ struct cold {
 	int64_t look_ms;        /* when to look whether it is down; TIME_NEVER = an answer is awaited */
 	int64_t stop_until_ms;  /* it may still go down until then; TIME_NEVER = it will not by our doing */
 	uint32_t start_failures;
+	uint32_t target_starts; /* asked of the target */
+	bool is_target_asked;   /* to start it, and has not answered yet */
+	bool may_have_run;      /* on the target: what is on the source may be old */
 };
 
 /* What cold.c has to see twice; beyond the verdicts of reconcile.c. */
-enum cold_verdict { COLD_MOVED = 64, COLD_NOT_MOVED, COLD_BACK, COLD_START_SOURCE, COLD_TWICE, COLD_GONE };
+enum cold_verdict { COLD_MOVED = 64, COLD_NOT_MOVED, COLD_BACK, COLD_START_SOURCE, COLD_TWICE, COLD_GONE, COLD_STUCK };
 
 struct move {
 	struct move_record record;

@@ -124,25 +124,70 @@ static void a_target_that_dies_amid_a_cold_move_costs_an_attempt_and_no_guest(vo
 	}
 }
 
-static void a_guest_that_cannot_be_started_there_goes_back_and_runs(void **state)
+static void refuse_starts(struct trial *trial, int n)
 {
 	struct sim_fault refused = {.kind = SIM_FAULT_REQUEST_ERROR, .request = HV_START, .guest = "g1", .error = ERR_VERIFY_FAILED};
+
+	while (n-- > 0)
+		sim_fault(trial->sim, &refused);
+}
+
+static void a_guest_that_cannot_be_started_there_goes_back_and_runs(void **state)
+{
 	struct engine_options options;
 	struct trial *trial;
-	int i;
 
 	(void)state;
 	trial = begin();
 	options = trial->options;
 	options.attempts_max = 1;
 	trial_reload(trial, &options);
-	for (i = 0; i < 3; i++)
-		sim_fault(trial->sim, &refused);
+	refuse_starts(trial, 3);
 	drain(trial, METHOD_COLD);
 	settle(trial);
 	assert_int_equal(trial_move(trial, "g1")->state, MOVE_FAILED);
 	assert_string_equal(trial_where(trial, "g1"), "h1");
 	assert_true(starts_with_its_host(trial, 0));
+	trial_free(trial);
+}
+
+/* It ran on its target, which lost its power before the answer came: what it wrote there is newer than what its source has. */
+static struct trial *ran_unheard(void)
+{
+	struct trial *trial = begin();
+	int64_t until_ms = RUN_MS;
+
+	drain(trial, METHOD_COLD);
+	assert_trial(trial_run_until(trial, "g1", MOVE_VERIFYING, RUN_MS), trial);
+	while (sim_guest_runs_on(trial->sim, 0) == INDEX_NONE && trial_step(trial, until_ms))
+		;
+	assert_string_not_equal(trial_where(trial, "g1"), "h1");
+	kill_host(trial, trial_where(trial, "g1"), 2000);
+	return trial;
+}
+
+static void a_guest_that_may_have_run_there_is_started_there_again_and_never_goes_back(void **state)
+{
+	struct trial *trial = ran_unheard();
+
+	(void)state;
+	refuse_starts(trial, 4);
+	settle(trial);
+	assert_int_equal(trial_move(trial, "g1")->state, MOVE_DONE);
+	assert_string_equal(trial_where(trial, "g1"), trial_move(trial, "g1")->target);
+	trial_free(trial);
+}
+
+static void one_that_cannot_be_started_there_any_more_is_left_with_its_reason(void **state)
+{
+	struct trial *trial = ran_unheard();
+
+	(void)state;
+	refuse_starts(trial, 100);
+	settle(trial);
+	assert_null(trial_where(trial, "g1"));
+	assert_int_equal(trial_move(trial, "g1")->state, MOVE_FAILED);
+	assert_int_equal(trial_move(trial, "g1")->error.code, ERR_GUEST_NOT_RUNNING);
 	trial_free(trial);
 }
 
@@ -190,6 +235,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_source_that_boots_amid_a_cold_move_does_not_start_the_guest_besides),
 	cmocka_unit_test(a_target_that_dies_amid_a_cold_move_costs_an_attempt_and_no_guest),
 	cmocka_unit_test(a_guest_that_cannot_be_started_there_goes_back_and_runs),
+	cmocka_unit_test(a_guest_that_may_have_run_there_is_started_there_again_and_never_goes_back),
+	cmocka_unit_test(one_that_cannot_be_started_there_any_more_is_left_with_its_reason),
 	cmocka_unit_test(a_cold_move_cancelled_at_any_time_leaves_the_guest_running),
 	cmocka_unit_test(a_killed_drover_ends_its_cold_moves_in_the_next_life),
 };
