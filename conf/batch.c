@@ -13,9 +13,9 @@
 #include "text.h"
 #include "xalloc.h"
 
-enum column { VM, FROM, TO, PRIORITY, NOT_BEFORE, MAX_RATE, TO_POOL, POOL_MAP, NETWORK_MAP, COLUMNS };
+enum column { VM, FROM, TO, PRIORITY, NOT_BEFORE, MAX_RATE, TO_POOL, CANNOT_MOVE, POOL_MAP, NETWORK_MAP, COLUMNS };
 static const char *const column_names[COLUMNS + 1] = {
-	"vm", "from", "to", "priority", "not_before", "max_rate", "to_pool", "pool_map", "network_map", NULL,
+	"vm", "from", "to", "priority", "not_before", "max_rate", "to_pool", "cannot_move", "pool_map", "network_map", NULL,
 };
 
 struct csv {
@@ -131,7 +131,7 @@ static bool take_header(struct csv *csv, char **fields, size_t n)
 		has_vm = has_vm || csv->columns[i] == VM;
 	if (!has_vm)
 		MISTAKE(csv, "the first line must name the columns, vm among them; known are vm, from, to, priority, not_before, max_rate, "
-			"to_pool, pool_map, network_map");
+			"to_pool, cannot_move, pool_map, network_map");
 	return csv->problems->n == before;
 }
 
@@ -200,6 +200,7 @@ static void take_row(struct csv *csv, char **fields, size_t n)
 	move->priority = raw.priority;
 	move->not_before_wall_ms = raw.not_before_wall_ms;
 	move->max_rate_bytes_per_s = raw.max_rate_bytes_per_s;
+	move->cannot_move = raw.cannot_move;
 	move->where = xprintf("%s line %u", csv->file, csv->line);
 }
 

@@ -71,6 +71,7 @@ static void add_move(struct raw_move *raw, const struct section *section, struct
 	move->priority = raw->priority;
 	move->not_before_wall_ms = raw->not_before_wall_ms;
 	move->max_rate_bytes_per_s = raw->max_rate_bytes_per_s;
+	move->cannot_move = raw->cannot_move;
 	move->where = xprintf("%s line %u", section->file, section->line);
 }
 

@@ -163,12 +163,14 @@ static void apply_reserves(const struct config *config, const struct config_host
 		host->cpu_overcommit_milli = config->cpu_overcommit_milli;
 }
 
-static void add_group(struct guest *guest, const char *name)
+static void add_group(struct guest *guest, const struct config_group *group)
 {
+	if (group->cannot_move != CANNOT_MOVE_UNSAID && (guest->cannot_move == CANNOT_MOVE_UNSAID || group->cannot_move < guest->cannot_move))
+		guest->cannot_move = group->cannot_move;
 	for (size_t i = 0; i < guest->n_groups; i++)
-		if (strcmp(guest->groups[i], name) == 0)
+		if (strcmp(guest->groups[i], group->name) == 0)
 			return;
-	strings_add(&guest->groups, &guest->n_groups, name);
+	strings_add(&guest->groups, &guest->n_groups, group->name);
 }
 
 static void apply_groups(const struct config *config, struct inventory *inventory)
@@ -182,7 +184,7 @@ static void apply_groups(const struct config *config, struct inventory *inventor
 		for (size_t g = 0; g < inventory->n_guests; g++)
 			if (name_index_find(names, inventory->guests[g].name) != INDEX_NONE ||
 				name_index_find(names, inventory->guests[g].uuid) != INDEX_NONE)
-				add_group(&inventory->guests[g], group->name);
+				add_group(&inventory->guests[g], group);
 		name_index_free(names);
 	}
 }

@@ -68,6 +68,8 @@ static const struct json_field disk_fields[] = {
 	M("passthrough", FIELD_BOOL, disk, passthrough),
 	M("readonly", FIELD_BOOL, disk, readonly),
 	M("may_be_missing", FIELD_BOOL, disk, may_be_missing),
+	M("may_be_missing_cold", FIELD_BOOL, disk, may_be_missing_cold),
+	M("backing", FIELD_TEXT, disk, backing),
 	M("capacity_bytes", FIELD_U64, disk, capacity_bytes),
 	M("allocation_bytes", FIELD_U64, disk, allocation_bytes),
 	M("write_rate_bytes_per_second", FIELD_U64, disk, write_rate_bytes_per_s),
@@ -217,6 +219,18 @@ static bool read_state(struct json_reader *reader, const json_t *element, struct
 	return json_wrong(reader, "state", "\"%s\" is not running, paused, shutoff or other", state);
 }
 
+static bool read_cannot_move(struct json_reader *reader, const json_t *element, struct guest *guest)
+{
+	const char *name = NULL;
+
+	if (!json_get_text(reader, element, "cannot_move", NAME_BYTES_MAX, &name))
+		return false;
+	if (name == NULL)
+		return true;
+	guest->cannot_move = cannot_move_by_name(name);
+	return guest->cannot_move != CANNOT_MOVE_UNSAID || json_wrong(reader, "cannot_move", "\"%s\" is not leave, shutdown or cold", name);
+}
+
 static bool read_guest(struct json_reader *reader, const json_t *element, void *context)
 {
 	struct reading *reading = context;
@@ -239,7 +253,8 @@ static bool read_guest(struct json_reader *reader, const json_t *element, void *
 	if (reading->guest->n_groups > GROUPS_MAX)
 		return json_wrong(reader, "groups", "guest %s is in %zu groups; at most %d are allowed", name, reading->guest->n_groups, GROUPS_MAX);
 	return read_uuid(reader, element, reading->guest) && read_state(reader, element, reading->guest) &&
-		json_get_error(reader, element, "unmovable", &reading->guest->unmovable) &&
+		read_cannot_move(reader, element, reading->guest) && json_get_error(reader, element, "unmovable", &reading->guest->unmovable) &&
+		json_get_error(reader, element, "unmovable_cold", &reading->guest->unmovable_cold) &&
 		json_each(reader, element, "disks", read_disk, reading) && json_each(reader, element, "interfaces", read_interface, reading);
 }
 
@@ -370,6 +385,10 @@ static void write_guest(struct json_writer *writer, const struct inventory *inve
 	json_write_fields(writer, guest_fields, guest);
 	if (guest->unmovable.code != ERR_NONE)
 		json_put_error(writer, "unmovable", &guest->unmovable);
+	if (guest->unmovable_cold.code != ERR_NONE)
+		json_put_error(writer, "unmovable_cold", &guest->unmovable_cold);
+	if (guest->cannot_move != CANNOT_MOVE_UNSAID)
+		json_put_text(writer, "cannot_move", cannot_move_name(guest->cannot_move));
 	json_open(writer, "disks", '[');
 	for (size_t i = 0; i < guest->n_disks; i++)
 		write_disk(writer, &guest->disks[i]);

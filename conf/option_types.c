@@ -365,12 +365,11 @@ APPLY(apply_map)
 
 APPLY(apply_cannot_move)
 {
-	if (strcmp(text, "leave") == 0)
-		*(enum move_method *)member = METHOD_LIVE;
-	else if (strcmp(text, "shutdown") == 0 || strcmp(text, "cold") == 0)
-		*(enum move_method *)member = move_method_by_name(text);
-	else
+	enum cannot_move how = cannot_move_by_name(text);
+
+	if (how == CANNOT_MOVE_UNSAID)
 		return false;
+	*(enum cannot_move *)member = how;
 	return true;
 }
 

@@ -109,6 +109,8 @@ const struct option option_table[] = {
 	ENTRY(SECTION_RULE, "count", type_number, NULL, false, 1, MOVES_MAX, rule, count, "of at_most_moving"),
 
 	LIST(SECTION_GROUP, "guests", type_list, true, config_group, guests, "its guests, by name"),
+	ENTRY(SECTION_GROUP, "cannot_move", type_cannot_move, NULL, false, 0, 0, config_group, cannot_move,
+		"what becomes of those that cannot move live, whatever the command says; of several groups the most careful counts"),
 
 	{SECTION_MAP, "networks", &type_map, NULL, false, 0, 0, offsetof(struct config_map, nets), offsetof(struct config_map, n_nets),
 		"OLD:NEW, OLD:NEW for networks and bridges"},
@@ -128,6 +130,7 @@ const struct option option_table[] = {
 	ENTRY(SECTION_MOVE, "not_before", type_time, NULL, false, 0, 0, raw_move, not_before_wall_ms, "earliest start"),
 	ENTRY(SECTION_MOVE, "max_rate", type_auto_rate, "auto", false, 1, EXBIBYTE, raw_move, max_rate_bytes_per_s, "its own limit; auto = none"),
 	ENTRY(SECTION_MOVE, "to_pool", type_text, NULL, false, 0, 0, raw_move, to_pool, "every local disk to this pool"),
+	ENTRY(SECTION_MOVE, "cannot_move", type_cannot_move, NULL, false, 0, 0, raw_move, cannot_move, "what becomes of it when it cannot move live"),
 
 	{SECTION_ANY, "override", &type_override, "no", false, 0, 0, 0, 0,
 		"in a file of conf.d: this section may set again what an earlier file has set"},

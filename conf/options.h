@@ -31,6 +31,7 @@ struct raw_batch {
 };
 struct raw_move {
 	char *batch, *vm, *from, *to, *to_pool;
+	enum cannot_move cannot_move;
 	int32_t priority;
 	int64_t not_before_wall_ms;
 	uint64_t max_rate_bytes_per_s;

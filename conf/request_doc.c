@@ -33,6 +33,7 @@ static void write_move(struct json_writer *writer, const struct wanted_move *mov
 	write_maps(writer, "pools", move->pools, move->n_pools);
 	write_maps(writer, "networks", move->nets, move->n_nets);
 	json_put_text(writer, "where", move->where);
+	json_put_text(writer, "cannot_move", cannot_move_name(move->cannot_move));
 	json_put_bool(writer, "start", move->is_start);
 	json_close(writer, '}');
 }
@@ -45,7 +46,7 @@ void request_write(struct json_writer *writer, const char *key, const struct req
 	json_put_text(writer, "name", request->name);
 	json_put_text(writer, "reason", request->reason);
 	json_put_text(writer, "to_pool", request->to_pool);
-	json_put_text(writer, "cannot_move", move_method_name(request->cannot_move));
+	json_put_text(writer, "cannot_move", cannot_move_name(request->cannot_move));
 	json_open(writer, "hosts", '[');
 	for (size_t i = 0; i < request->n_hosts; i++)
 		json_put_text(writer, NULL, request->hosts[i]);
@@ -110,6 +111,19 @@ static const struct json_field request_fields[] = {
 	{NULL, FIELD_BOOL, 0, 0},
 };
 
+/* Requests of before were written with the word live for leave. */
+static bool read_cannot_move(struct json_reader *reader, const json_t *object, enum cannot_move *ret)
+{
+	const char *name = NULL;
+
+	if (!json_get_text(reader, object, "cannot_move", NAME_BYTES_MAX, &name))
+		return false;
+	*ret = name == NULL ? CANNOT_MOVE_UNSAID : strcmp(name, "live") == 0 ? CANNOT_MOVE_LEAVE : cannot_move_by_name(name);
+	if (name != NULL && *ret == CANNOT_MOVE_UNSAID)
+		return json_wrong(reader, "cannot_move", "\"%s\" is not leave, shutdown or cold", name);
+	return true;
+}
+
 static bool read_move(struct json_reader *reader, const json_t *element, void *context)
 {
 	struct request *request = context;
@@ -123,6 +137,7 @@ static bool read_move(struct json_reader *reader, const json_t *element, void *c
 	move = request_add_move(request, guest);
 	return json_read_fields(reader, element, move_fields, move) &&
 		json_get_time(reader, element, "not_before", &move->not_before_wall_ms) &&
+		read_cannot_move(reader, element, &move->cannot_move) &&
 		read_maps(reader, element, &move->pools, &move->n_pools, &move->nets, &move->n_nets);
 }
 
@@ -153,7 +168,7 @@ struct request *request_read(struct json_reader *reader, const json_t *object)
 {
 	struct request *request;
 	enum request_kind kind;
-	const char *name, *method = NULL;
+	const char *name;
 
 	if (!json_need_text(reader, object, "kind", &name))
 		return NULL;
@@ -162,9 +177,7 @@ struct request *request_read(struct json_reader *reader, const json_t *object)
 		return NULL;
 	}
 	request = request_new(kind);
-	if (json_get_text(reader, object, "cannot_move", NAME_BYTES_MAX, &method) && method != NULL)
-		request->cannot_move = move_method_by_name(method);
-	if (json_read_fields(reader, object, request_fields, request) && read_reason(reader, object, request) &&
+	if (read_cannot_move(reader, object, &request->cannot_move) && json_read_fields(reader, object, request_fields, request) && read_reason(reader, object, request) &&
 		read_maps(reader, object, &request->pools, &request->n_pools, &request->nets, &request->n_nets) &&
 		json_each(reader, object, "moves", read_move, request))
 		return request;

@@ -167,6 +167,26 @@ static bool pools_exist(const struct fit_ask *ask, uint32_t target, struct refus
 	return true;
 }
 
+/* A guest that is placed though it cannot move live goes cold. */
+static bool goes_cold(const struct fit_ask *ask)
+{
+	struct error ignored;
+
+	return !planner_guest_can_move(ask->inventory, ask->guest, &ignored);
+}
+
+/* Cold, a volume is copied byte for byte, and not what lies below it. */
+static bool copies_are_whole(const struct fit_ask *ask, uint32_t target, struct refusal *ret)
+{
+	const struct guest *guest = &ask->inventory->guests[ask->guest];
+	uint32_t i;
+
+	for (i = 0; i < guest->n_disks; i++)
+		if (guest->disks[i].backing != NULL && ledger_disk_is_copied(ask->ledger, ask->guest, i, target) && goes_cold(ask))
+			return refuse(ret, ERR_GUEST_DISK, 0, 0, guest->disks[i].backing, i);
+	return true;
+}
+
 /* The image of a CD-ROM is not copied: it has to lie at the same path there, in a pool that knows what it holds. Where no such pool
  * is known, the pre-flight and libvirt itself say more. */
 static bool media_exist(const struct fit_ask *ask, uint32_t target, struct refusal *ret)
@@ -175,8 +195,8 @@ static bool media_exist(const struct fit_ask *ask, uint32_t target, struct refus
 	uint32_t i;
 
 	for (i = 0; i < guest->n_disks; i++)
-		if (!guest->disks[i].may_be_missing && planner_media_missing(ask->inventory, &guest->disks[i],
-			ask->ledger->locations[ask->guest], target))
+		if (!guest->disks[i].may_be_missing_cold && planner_media_missing(ask->inventory, &guest->disks[i],
+			ask->ledger->locations[ask->guest], target) && (!guest->disks[i].may_be_missing || goes_cold(ask)))
 			return refuse(ret, ERR_TARGET_MEDIA, 0, 0, guest->disks[i].volume, i);
 	return true;
 }
@@ -260,7 +280,8 @@ bool compat_fits(const struct fit_ask *ask, uint32_t target, struct refusal *ret
 	if (!model_path_links(ask->ledger->model, ask->ledger->locations[ask->guest], target, &path))
 		return refuse(ret_refusal, ERR_NO_MIGRATION_NETWORK, 0, 0, NULL, 0);
 	if (!cpu_matches(ask, target, ret_refusal) || !networks_exist(ask, target, ret_refusal) ||
-		!pools_exist(ask, target, ret_refusal) || !media_exist(ask, target, ret_refusal))
+		!pools_exist(ask, target, ret_refusal) || !copies_are_whole(ask, target, ret_refusal) ||
+		!media_exist(ask, target, ret_refusal))
 		return false;
 	return !ask->with_capacity || (rules_hold_now(ask, target, ret_refusal) && has_room(ask, target, ret_refusal));
 }

@@ -53,10 +53,22 @@ static bool disks_can_go(const struct guest *guest)
 	return true;
 }
 
+/* Its own line says most, then its group, then the request. */
+static enum cannot_move action_for(const struct draft *draft, uint32_t guest, uint32_t wanted)
+{
+	if (wanted != INDEX_NONE && draft->request->moves[wanted].cannot_move != CANNOT_MOVE_UNSAID)
+		return draft->request->moves[wanted].cannot_move;
+	if (draft->inventory->guests[guest].cannot_move != CANNOT_MOVE_UNSAID)
+		return draft->inventory->guests[guest].cannot_move;
+	return draft->request->cannot_move;
+}
+
 /* Can a guest that cannot move live be carried over shut off? What of its host it holds (a device, a shared folder) is not on the
- * other, and snapshots would be left behind. */
+ * other, and snapshots would be left behind. Refusals of one target come from compat.c. */
 static bool can_go_cold(const struct guest *guest, enum error_code code)
 {
+	if ((guest->unmovable.code != ERR_NONE && guest->unmovable.code != ERR_GUEST_DEVICE) || guest->unmovable_cold.code != ERR_NONE)
+		return false;
 	/* A paused guest hears no power button. */
 	return (guest->state == GUEST_RUNNING || guest->state == GUEST_SHUTOFF) && (code == ERR_GUEST_NOT_RUNNING || code == ERR_GUEST_DEVICE) &&
 		guest->persistent && guest->hostdevs == 0 && disks_can_go(guest);
@@ -75,19 +87,34 @@ static void add_in_place(struct draft *draft, uint32_t guest, uint32_t wanted, e
 	snprintf(move->reason, sizeof move->reason, "%s: %.130s", method == METHOD_START ? "is started again" : "is shut down", why);
 }
 
-/* What the request says of guests that cannot move live. False: it stays, with its reason. */
-static bool draft_otherwise(struct draft *draft, uint32_t guest, uint32_t wanted, const struct error *why)
+/* It was to go cold, and cannot: both reasons are told. */
+static void add_cold_reason(const struct guest *guest, struct error *why)
 {
+	struct error both;
+
+	if (guest->unmovable_cold.code == ERR_NONE)
+		return;
+	error_set(&both, why->code, "%.*s; and not cold: %s", ERROR_MESSAGE_SIZE / 2, why->message, guest->unmovable_cold.message);
+	error_hint(&both, "%s", guest->unmovable_cold.hint);
+	*why = both;
+}
+
+/* What is to become of guests that cannot move live. False: it stays, with its reason. */
+static bool draft_otherwise(struct draft *draft, uint32_t guest, uint32_t wanted, struct error *why)
+{
+	enum cannot_move action = action_for(draft, guest, wanted);
 	const struct guest *facts = &draft->inventory->guests[guest];
 	struct draft_move *move;
 
-	if (draft->request->cannot_move == METHOD_COLD && can_go_cold(facts, why->code)) {
+	if (action == CANNOT_MOVE_COLD && can_go_cold(facts, why->code)) {
 		move = draft_add(draft, guest, wanted);
 		move->method = METHOD_COLD;
 		move->is_chosen = wanted == INDEX_NONE || draft->request->moves[wanted].to == NULL;
 		return true;
 	}
-	if (draft->request->cannot_move != METHOD_SHUTDOWN || draft->request->kind != REQUEST_DRAIN || facts->state != GUEST_RUNNING ||
+	if (action == CANNOT_MOVE_COLD)
+		add_cold_reason(facts, why);
+	if (action != CANNOT_MOVE_SHUTDOWN || draft->request->kind != REQUEST_DRAIN || facts->state != GUEST_RUNNING ||
 		!facts->persistent || why->code < ERR_GUEST_HOSTDEV || why->code > ERR_GUEST_DEVICE)
 		return false;
 	add_in_place(draft, guest, wanted, METHOD_SHUTDOWN, why->message);
@@ -104,7 +131,7 @@ static void draft_drained_guests(struct draft *draft)
 	for (i = 0; i < inventory->n_guests; i++) {
 		bool is_off = inventory->guests[i].state == GUEST_SHUTOFF;
 
-		if (!draft->drained[inventory->guests[i].host] || (is_off && draft->request->cannot_move != METHOD_COLD))
+		if (!draft->drained[inventory->guests[i].host] || (is_off && action_for(draft, i, INDEX_NONE) != CANNOT_MOVE_COLD))
 			continue;
 		if (planner_guest_can_move(inventory, i, &error))
 			draft_add(draft, i, INDEX_NONE)->is_chosen = true;
@@ -186,8 +213,12 @@ static bool is_possible(const struct draft *draft, struct draft_move *move, uint
 		return false;
 	}
 	if (!planner_guest_can_move(draft->inventory, move->guest, error)) {
-		if (draft->request->cannot_move != METHOD_COLD || !can_go_cold(guest, error->code))
+		if (action_for(draft, move->guest, move->wanted) != CANNOT_MOVE_COLD)
 			return false;
+		if (!can_go_cold(guest, error->code)) {
+			add_cold_reason(guest, error);
+			return false;
+		}
 		move->method = METHOD_COLD;
 	}
 	return target == INDEX_NONE || planner_fits(draft->inventory, draft->ledger, move->guest, target, draft->request,

@@ -37,6 +37,25 @@ enum disk_format disk_format_by_name(const char *name)
 	return strcmp(name, "qcow2") == 0 ? DISK_QCOW2 : DISK_OTHER;
 }
 
+static const char *const cannot_move_names[] = {
+	[CANNOT_MOVE_LEAVE] = "leave", [CANNOT_MOVE_SHUTDOWN] = "shutdown", [CANNOT_MOVE_COLD] = "cold",
+};
+
+const char *cannot_move_name(enum cannot_move how)
+{
+	return cannot_move_names[how];
+}
+
+enum cannot_move cannot_move_by_name(const char *name)
+{
+	enum cannot_move how;
+
+	for (how = CANNOT_MOVE_COLD; how > CANNOT_MOVE_UNSAID; how--)
+		if (strcmp(cannot_move_names[how], name) == 0)
+			break;
+	return how;
+}
+
 const char *guest_state_name(enum guest_state state)
 {
 	return state_names[state];
@@ -98,6 +117,7 @@ static void guest_clear(struct guest *guest)
 		free(guest->disks[i].volume);
 		free(guest->disks[i].path);
 		free(guest->disks[i].share_id);
+		free(guest->disks[i].backing);
 	}
 	free(guest->name);
 	free(guest->cpu_model);
@@ -286,6 +306,7 @@ static void guest_copy(const struct guest *from, struct guest *to)
 		copy->volume = xstrdup(disk->volume);
 		copy->path = xstrdup(disk->path);
 		copy->share_id = xstrdup(disk->share_id);
+		copy->backing = xstrdup(disk->backing);
 	}
 }
 

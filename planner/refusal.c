@@ -134,6 +134,13 @@ static bool describe_lack(const struct fit_ask *ask, uint32_t target, const stru
 	if (refusal->code == ERR_TARGET_CPU_MODEL)
 		return error_set(err, refusal->code, "vm %s: needs CPU model %s, %s has %s", guest->name, refusal->what,
 			host->name, host->cpu_model);
+	if (refusal->code == ERR_GUEST_DISK && refusal->what == guest->disks[refusal->other].backing) {
+		error_set(err, refusal->code, "vm %s: cannot move live, and its disk %s lies on %s, which a cold copy to %s does not bring along",
+			guest->name, guest->disks[refusal->other].target, refusal->what, host->name);
+		error_hint(err, "make it one image: virsh blockpull %s %s --wait while the guest runs", guest->name,
+			guest->disks[refusal->other].target);
+		return false;
+	}
 	if (refusal->code == ERR_GUEST_DISK) {
 		error_set(err, refusal->code, "vm %s: disk %s (%s) is in no storage pool of %s, and no pool of %s is named for it", guest->name,
 			guest->disks[refusal->other].target, refusal->what,

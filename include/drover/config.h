@@ -46,6 +46,7 @@ struct config_group { /* [group NAME] guests = web1, web2: names that no host kn
 	char *name;
 	char **guests;
 	size_t n_guests;
+	enum cannot_move cannot_move;
 };
 
 struct config_map { /* [map NAME] networks = br-A:br-B, br-C:br-D and pools = images:fast */
@@ -73,7 +74,7 @@ struct config {
 	bool mixed_authentication;
 	uint64_t memory_reserve_bytes; /* of each host that does not say; default 512 MiB */
 	uint32_t cpu_overcommit_milli;
-	enum move_method cannot_move; /* of requests that do not say; LIVE = leave */
+	enum cannot_move cannot_move; /* of requests that do not say */
 	struct config_host *hosts;
 	size_t n_hosts;
 	struct migration_network *networks;

@@ -70,10 +70,15 @@ struct disk {
 	bool passthrough; /* a device of the host */
 	bool readonly;    /* CD-ROM or <readonly/>: never copied */
 	bool may_be_missing; /* a CD-ROM image that is ejected when the target has not got it */
+	bool may_be_missing_cold; /* and so when the guest is started there, which is stricter than a live move */
+	char *backing; /* the layer that it lies on, which a cold copy does not bring along; NULL = none, or not known */
 	uint64_t capacity_bytes;
 	uint64_t allocation_bytes; /* 0 = unknown: capacity counts */
 	uint64_t write_rate_bytes_per_s;
 };
+
+/* What becomes of a guest that cannot move live. The later ones do more to it. */
+enum cannot_move { CANNOT_MOVE_UNSAID, CANNOT_MOVE_LEAVE, CANNOT_MOVE_SHUTDOWN, CANNOT_MOVE_COLD };
 
 enum guest_state { GUEST_RUNNING, GUEST_PAUSED, GUEST_SHUTOFF, GUEST_OTHER };
 
@@ -99,7 +104,9 @@ struct guest {
 	int32_t priority; /* higher moves earlier */
 	char **groups;
 	size_t n_groups;
+	enum cannot_move cannot_move; /* as one of its groups says, the most careful of them; UNSAID = as the request does */
 	struct error unmovable; /* a fact found by the hypervisor that forbids a move; code NONE = none */
+	struct error unmovable_cold; /* one that forbids to move it shut off */
 };
 
 enum rule_kind { RULE_ANTI_AFFINITY, RULE_AFFINITY, RULE_ONLY_ON, RULE_NEVER_ON, RULE_AT_MOST_MOVING };
@@ -187,6 +194,8 @@ void inventory_digest(const struct inventory *inventory, char ret_digest[static 
 
 const char *disk_format_name(enum disk_format format);
 enum disk_format disk_format_by_name(const char *name); /* DISK_OTHER when unknown */
+const char *cannot_move_name(enum cannot_move how); /* NULL for UNSAID */
+enum cannot_move cannot_move_by_name(const char *name); /* UNSAID when unknown */
 const char *guest_state_name(enum guest_state state);
 const char *rule_kind_name(enum rule_kind kind);
 

@@ -51,6 +51,7 @@ struct wanted_move {
 	int32_t priority;
 	int64_t not_before_wall_ms; /* 0 = at once */
 	uint64_t max_rate_bytes_per_s; /* 0 = no limit of its own */
+	enum cannot_move cannot_move; /* UNSAID = as its groups or the request say */
 	bool is_start;         /* of a guest that a drain has shut down on `to` */
 	char *where; /* "moves.csv line 7", for messages; NULL = command line */
 };
@@ -66,7 +67,7 @@ struct request {
 	size_t n_pools;
 	struct name_map *nets;
 	size_t n_nets;
-	enum move_method cannot_move; /* what becomes of guests that cannot move live: LIVE (they are left), SHUTDOWN or COLD */
+	enum cannot_move cannot_move; /* of guests of which neither their line nor a group says more; UNSAID = they are left */
 	char *reason; /* the operator's words; NULL = none */
 	char *name;   /* batch file or batch section; NULL = none */
 };

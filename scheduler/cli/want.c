@@ -318,13 +318,11 @@ static int add_options(struct want *want, const struct site *site)
 	}
 	want->request->cannot_move = site->config->cannot_move;
 	if (args->cannot_move != NULL) {
-		bool is_known = strcmp(args->cannot_move, "shutdown") == 0 || strcmp(args->cannot_move, "cold") == 0;
-
-		if (!is_known && strcmp(args->cannot_move, "leave") != 0) {
+		want->request->cannot_move = cannot_move_by_name(args->cannot_move);
+		if (want->request->cannot_move == CANNOT_MOVE_UNSAID) {
 			error_set(&err, ERR_USAGE, "--cannot-move %s: must be leave, shutdown or cold", args->cannot_move);
 			return say_error(&err);
 		}
-		want->request->cannot_move = move_method_by_name(args->cannot_move); /* leave is none: LIVE */
 	}
 	if (args->to_pool != NULL) {
 		free(want->request->to_pool);

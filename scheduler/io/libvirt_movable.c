@@ -75,3 +75,19 @@ bool lv_movable(const char *xml, const char *guest, const char *host, struct err
 	free(found);
 	return false;
 }
+
+bool lv_movable_cold(const char *xml, const char *guest, const char *host, struct error *err)
+{
+	static const struct lv_xml_query files[] = {
+		{"/domain/os/nvram", "'its UEFI variables (nvram)'"},
+		{"/domain/devices/tpm[backend/@type='emulator']", "'the state of its TPM'"},
+	};
+	size_t at;
+	char *found = lv_xml_first(xml, files, sizeof files / sizeof *files, &at);
+
+	if (!found)
+		return true;
+	error_set(err, ERR_GUEST_DEVICE, "guest %s keeps %s in a file of %s, which is not in a pool and cannot be copied", guest, found, host);
+	free(found);
+	return false;
+}

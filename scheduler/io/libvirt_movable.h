@@ -8,4 +8,7 @@
  * needs it says so. */
 bool lv_movable(const char *xml, const char *guest, const char *host, struct error *err);
 
+/* What a copy of the disks does not bring along, so that the guest cannot be moved shut off either. */
+bool lv_movable_cold(const char *xml, const char *guest, const char *host, struct error *err);
+
 #endif

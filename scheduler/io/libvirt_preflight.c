@@ -34,24 +34,6 @@ static bool check_state(struct lv_check *check, struct error *err)
 	       error_set(err, ERR_GUEST_DEVICE, "guest %s is transient: it would be gone once it was shut down", guest);
 }
 
-/* What a live move brings along by itself, and a copy of the disks does not. */
-static bool check_state_files(struct lv_check *check, const char *xml, struct error *err)
-{
-	static const struct lv_xml_query files[] = {
-		{ "/domain/os/nvram", "'its UEFI variables (nvram)'" },
-		{ "/domain/devices/tpm[backend/@type='emulator']", "'the state of its TPM'" },
-	};
-	size_t at;
-	char *found = check->request->cold ? lv_xml_first(xml, files, sizeof files / sizeof *files, &at) : NULL;
-
-	if (!found)
-		return true;
-	error_set(err, ERR_GUEST_DEVICE, "guest %s keeps %s in a file of %s, which is not in a pool and cannot be copied", check->request->guest,
-		  found, check->request->host);
-	free(found);
-	return false;
-}
-
 /* Jobs that leave no mark in the XML: commit, pull and backup. */
 static bool check_block_jobs(struct lv_check *check, struct error *err)
 {
@@ -100,7 +82,7 @@ static bool check_free_of_jobs(struct lv_check *check, const char *xml, struct e
 		*err = tie;
 		return false;
 	}
-	return check_state_files(check, xml, err) && (check->result.shutoff || check_block_jobs(check, err));
+	return (!check->request->cold || lv_movable_cold(xml, guest, check->request->host, err)) && (check->result.shutoff || check_block_jobs(check, err));
 }
 
 /* The target may know the guest only as an inactive definition of the same UUID (an old stay), which

@@ -186,7 +186,8 @@ static bool read_pools(virConnectPtr conn, struct host *host, struct error *err)
 
 /* --- guests --- */
 
-static void read_volume(virConnectPtr conn, const struct lv_xml_disk *from, struct disk *disk)
+/* The XML of a guest that is shut off does not tell the layers that libvirt finds by itself; its volume does. */
+static void read_volume(virConnectPtr conn, const struct lv_xml_disk *from, bool is_off, struct disk *disk)
 {
 	LV_AUTO(volume_unref) virStorageVolPtr volume = NULL;
 	LV_AUTO(pool_unref) virStoragePoolPtr pool = NULL;
@@ -204,6 +205,10 @@ static void read_volume(virConnectPtr conn, const struct lv_xml_disk *from, stru
 		if (virStorageVolGetInfo(volume, &info) == 0) {
 			disk->capacity_bytes = info.capacity;
 			disk->allocation_bytes = info.allocation;
+		}
+		if (is_off) {
+			LV_AUTO(text_free) char *xml = virStorageVolGetXMLDesc(volume, 0);
+			disk->backing = xml ? lv_xml_text(xml, "/volume/backingStore/path") : NULL;
 		}
 	}
 	virResetLastError();
@@ -238,11 +243,14 @@ static void read_disk(virConnectPtr conn, virDomainPtr domain, const struct lv_x
 	disk->path = xstrdup(from->path);
 	disk->share_id = xstrdup(from->share_id);
 	disk->may_be_missing = from->startup_policy && strcmp(from->startup_policy, "mandatory") != 0;
+	disk->may_be_missing_cold = from->startup_policy && strcmp(from->startup_policy, "optional") == 0;
 	disk->format = from->format ? disk_format_by_name(from->format) : DISK_OTHER;
 	disk->readonly = from->is_readonly || is_removable || !from->has_source;
 	if (!from->has_source)
 		return;
-	read_volume(conn, from, disk);
+	read_volume(conn, from, guest->state == GUEST_SHUTOFF, disk);
+	if (!disk->backing && from->n_backing > 0)
+		disk->backing = xstrdup(from->backing[0]);
 	disk->passthrough = is_device_path(from);
 	if (virDomainGetBlockInfo(domain, from->target, &info, 0) == 0) {
 		disk->capacity_bytes = info.capacity;
@@ -281,6 +289,7 @@ static void read_unmovable(virDomainPtr domain, const char *text, const struct l
 		error_set(&guest->unmovable, ERR_GUEST_SNAPSHOT, "guest %s has %d snapshots and may have 0", guest->name, snapshots);
 	else
 		is_movable = lv_movable(text, guest->name, host, &guest->unmovable);
+	lv_movable_cold(text, guest->name, host, &guest->unmovable_cold);
 	for (size_t i = 0; i < xml->n_disks && snapshots <= 0 && is_movable; i++)
 		is_movable = lv_network_disk_is_shared(&xml->disks[i], guest->name, host, &guest->unmovable);
 }

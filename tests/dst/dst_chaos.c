@@ -156,9 +156,9 @@ void chaos_draw(struct chaos *chaos, struct trial *trial, struct dice *dice, boo
 
 /* --- what is asked --- */
 
-static enum move_method draw_cannot_move(struct chaos *chaos)
+static enum cannot_move draw_cannot_move(struct chaos *chaos)
 {
-	return dice_chance(chaos->dice, 400) ? METHOD_LIVE : dice_chance(chaos->dice, 400) ? METHOD_SHUTDOWN : METHOD_COLD;
+	return dice_chance(chaos->dice, 400) ? CANNOT_MOVE_LEAVE : dice_chance(chaos->dice, 400) ? CANNOT_MOVE_SHUTDOWN : CANNOT_MOVE_COLD;
 }
 
 static struct request *draw_drain(struct chaos *chaos)

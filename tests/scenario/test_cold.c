@@ -18,7 +18,7 @@ static struct trial *begin(void)
 	return trial_new(inventory, NULL, NULL);
 }
 
-static void drain(struct trial *trial, enum move_method cannot_move)
+static void drain(struct trial *trial, enum cannot_move cannot_move)
 {
 	struct request *request = request_new(REQUEST_DRAIN);
 
@@ -60,7 +60,7 @@ static void a_guest_moved_cold_runs_there_and_starts_with_its_host(void **state)
 	struct trial *trial = begin();
 
 	(void)state;
-	drain(trial, METHOD_COLD);
+	drain(trial, CANNOT_MOVE_COLD);
 	settle(trial);
 	assert_int_equal(trial_move(trial, "g1")->state, MOVE_DONE);
 	assert_int_equal(trial_move(trial, "g1")->method, METHOD_COLD);
@@ -75,7 +75,7 @@ static void a_guest_that_was_shut_down_runs_again_with_the_return(void **state)
 	struct request *request = request_new(REQUEST_RETURN);
 
 	(void)state;
-	drain(trial, METHOD_SHUTDOWN);
+	drain(trial, CANNOT_MOVE_SHUTDOWN);
 	settle(trial);
 	assert_null(trial_where(trial, "g1"));
 	strings_add(&request->hosts, &request->n_hosts, "h1");
@@ -97,7 +97,7 @@ static void a_source_that_boots_amid_a_cold_move_does_not_start_the_guest_beside
 	for (i = 0; i < sizeof states / sizeof states[0]; i++) {
 		struct trial *trial = begin();
 
-		drain(trial, METHOD_COLD);
+		drain(trial, CANNOT_MOVE_COLD);
 		assert_trial(trial_run_until(trial, "g1", states[i], RUN_MS), trial);
 		kill_host(trial, "h1", 5000);
 		settle(trial);
@@ -115,7 +115,7 @@ static void a_target_that_dies_amid_a_cold_move_costs_an_attempt_and_no_guest(vo
 	for (i = 0; i < sizeof states / sizeof states[0]; i++) {
 		struct trial *trial = begin();
 
-		drain(trial, METHOD_COLD);
+		drain(trial, CANNOT_MOVE_COLD);
 		assert_trial(trial_run_until(trial, "g1", states[i], RUN_MS), trial);
 		kill_host(trial, trial_move(trial, "g1")->target, 5000);
 		settle(trial);
@@ -143,7 +143,7 @@ static void a_guest_that_cannot_be_started_there_goes_back_and_runs(void **state
 	options.attempts_max = 1;
 	trial_reload(trial, &options);
 	refuse_starts(trial, 3);
-	drain(trial, METHOD_COLD);
+	drain(trial, CANNOT_MOVE_COLD);
 	settle(trial);
 	assert_int_equal(trial_move(trial, "g1")->state, MOVE_FAILED);
 	assert_string_equal(trial_where(trial, "g1"), "h1");
@@ -157,7 +157,7 @@ static struct trial *ran_unheard(void)
 	struct trial *trial = begin();
 	int64_t until_ms = RUN_MS;
 
-	drain(trial, METHOD_COLD);
+	drain(trial, CANNOT_MOVE_COLD);
 	assert_trial(trial_run_until(trial, "g1", MOVE_VERIFYING, RUN_MS), trial);
 	while (sim_guest_runs_on(trial->sim, 0) == INDEX_NONE && trial_step(trial, until_ms))
 		;
@@ -199,7 +199,7 @@ static void a_cold_move_cancelled_at_any_time_leaves_the_guest_running(void **st
 	for (at_ms = 0; at_ms < 30000; at_ms += 900) {
 		struct trial *trial = begin();
 
-		drain(trial, METHOD_COLD);
+		drain(trial, CANNOT_MOVE_COLD);
 		trial_run(trial, at_ms);
 		trial_command(trial, COMMAND_CANCEL, 1, NULL);
 		settle(trial);
@@ -217,7 +217,7 @@ static void a_killed_drover_ends_its_cold_moves_in_the_next_life(void **state)
 	for (at_ms = 0; at_ms < 30000; at_ms += 700) {
 		struct trial *trial = begin();
 
-		drain(trial, METHOD_COLD);
+		drain(trial, CANNOT_MOVE_COLD);
 		trial_run(trial, at_ms);
 		trial_kill(trial);
 		trial_restart(trial);

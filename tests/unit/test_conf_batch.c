@@ -77,6 +77,18 @@ static void columns_may_stand_in_any_order_with_quotes_and_comments(void **state
 	request_free(request);
 }
 
+static void a_line_says_what_becomes_of_a_guest_that_cannot_move(void **state)
+{
+	struct request *request = read_good("vm,cannot_move\nweb1,cold\nweb2,leave\nweb3,\n");
+
+	(void)state;
+	assert_int_equal(request->moves[0].cannot_move, CANNOT_MOVE_COLD);
+	assert_int_equal(request->moves[1].cannot_move, CANNOT_MOVE_LEAVE);
+	assert_int_equal(request->moves[2].cannot_move, CANNOT_MOVE_UNSAID);
+	request_free(request);
+	MISTAKE("vm,cannot_move\nweb1,later\n", "moves.csv:2: cannot_move", "leave, shutdown or cold");
+}
+
 static void a_guest_named_twice_is_refused_with_both_lines(void **state)
 {
 	(void)state;
@@ -178,6 +190,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(columns_may_stand_in_any_order_with_quotes_and_comments, clean_up),
+		cmocka_unit_test_teardown(a_line_says_what_becomes_of_a_guest_that_cannot_move, clean_up),
 		cmocka_unit_test_teardown(a_guest_named_twice_is_refused_with_both_lines, clean_up),
 		cmocka_unit_test_teardown(headers_are_checked, clean_up),
 		cmocka_unit_test_teardown(rows_are_checked_like_move_sections, clean_up),

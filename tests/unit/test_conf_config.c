@@ -298,12 +298,13 @@ static const char whole[] =
 	"[host h2]\nuri = sim:world.json\nmemory_reserve = 0\n"
 	"[network mig]\ncidr = 10.8.0.0/24\norder = -1\nrate = 1 Gbit/s\nreserve = 20%\n"
 	"[link wan]\nhosts = h1, h2\nrate = 100 MiB/s\n"
-	"[group web]\nguests = Web1, Web2, Nobody\n"
+	"[group web]\nguests = Web1, Web2, Nobody\ncannot_move = cold\n"
+	"[group careful]\nguests = Web1\ncannot_move = shutdown\n"
 	"[rule apart]\nkind = anti_affinity\ngroups = web\n"
 	"[rule few]\nkind = at_most_moving\ngroups = web\ncount = 2\n"
 	"[map m]\nnetworks = br-A:br-B, br-C:br-D\npools = images:fast, target:vda:slow/system.raw\n"
 	"[batch b]\nreason = don't panic\nmap = m\nto = h2\nto_pool = fast\n"
-	"[move 1]\nvm = Web1\npriority = -5\nmax_rate = 10 MB/s\nnot_before = 2026-11-23T22:00:00Z\n"
+	"[move 1]\nvm = Web1\npriority = -5\nmax_rate = 10 MB/s\ncannot_move = leave\nnot_before = 2026-11-23T22:00:00Z\n"
 	"[move 2]\nbatch = b\nvm = Web2\nfrom = h2\nto = h1\n";
 
 static void authentication_is_strict_unless_said_otherwise(void **state)
@@ -385,6 +386,8 @@ static void a_whole_configuration_means_what_it_says(void **state)
 	assert_string_equal(request->moves[1].to, "h1");
 	assert_int_equal(request->moves[0].priority, -5);
 	assert_int_equal(request->moves[0].max_rate_bytes_per_s, 10000000);
+	assert_int_equal(request->moves[0].cannot_move, CANNOT_MOVE_LEAVE);
+	assert_int_equal(request->moves[1].cannot_move, CANNOT_MOVE_UNSAID);
 	config_free(config);
 }
 
@@ -524,6 +527,7 @@ static void applying_lays_the_configuration_over_the_inventory(void **state)
 	assert_int_equal(inventory->hosts[1].cpu_overcommit_milli, 2500);
 	assert_int_equal(inventory->hosts[2].cpu_overcommit_milli, 8000);
 	assert_string_equal(inventory->guests[0].groups[0], "web");
+	assert_int_equal(inventory->guests[0].cannot_move, CANNOT_MOVE_SHUTDOWN);
 	assert_int_equal(inventory->n_rules, 2);
 	assert_int_equal(inventory->networks[0].rate_bytes_per_s, 125000000);
 	assert_int_equal(inventory->shared_links[0].n_hosts, 2);
