@@ -173,8 +173,8 @@ static void started(struct move *move, const struct hv_reply *reply)
 		move->cold.may_have_run |= move->cold.is_target_asked;
 	} else {
 		move->cold.start_failures++;
-		if (move->failure.code == ERR_NONE)
-			move->failure = reply->error;
+		if (move->failure.code == ERR_NONE || move->failure.code == ERR_OUTCOME_UNKNOWN)
+			move->failure = reply->error; /* says more than that drover was stopped */
 	}
 	move->cold.is_target_asked = false;
 }
