@@ -161,6 +161,36 @@ static void draw_rules(struct inventory *inventory, struct dice *dice)
 	}
 }
 
+/* Some sites have racks behind one uplink, or several networks that moves may take. Their dice are apart, so that the other worlds are
+ * what they are without. */
+static void draw_sites_links(struct inventory *inventory, const struct dice *dice, uint64_t rate)
+{
+	static const char *const cidrs[] = {"10.9.0.0/24", "10.8.0.0/24"};
+	struct dice apart = {.state = ~dice->state};
+	struct shared_link *uplink;
+	char text[32];
+	size_t i;
+
+	if (dice_chance(&apart, 150)) {
+		uplink = inventory_add_shared_link(inventory, "uplink");
+		uplink->rate_bytes_per_s = rate * (uint64_t)dice_between(&apart, 1, 2);
+		for (i = 0; i < (inventory->n_hosts + 1) / 2; i++)
+			strings_add(&uplink->hosts, &uplink->n_hosts, inventory->hosts[i].name);
+	}
+	if (!dice_chance(&apart, 150))
+		return;
+	for (i = 0; i < 2; i++) {
+		snprintf(text, sizeof text, "m%zu", i);
+		inventory_add_network(inventory, text)->cidr = xstrdup(cidrs[i]);
+		inventory->networks[i].order = (int32_t)i;
+	}
+	for (i = 0; i < inventory->n_hosts; i++) {
+		snprintf(text, sizeof text, "10.9.0.%zu/24", i + 1);
+		if (dice_chance(&apart, 700))
+			host_add_link(&inventory->hosts[i], text)->rate_bytes_per_s = dice_chance(&apart, 500) ? rate : 0;
+	}
+}
+
 static void draw_inventory(struct world *world, struct dice *dice)
 {
 	static const uint64_t rates[] = {25000000, 125000000, 125000000, 1250000000};
@@ -183,6 +213,7 @@ static void draw_inventory(struct world *world, struct dice *dice)
 		tighten(inventory);
 	if (dice_chance(dice, 400))
 		draw_rules(inventory, dice);
+	draw_sites_links(inventory, dice, traits.rate);
 	world->sim.link_rate_bytes_per_s = traits.rate;
 }
 

@@ -503,6 +503,52 @@ static void without_libvirts_word_nothing_of_it_is_called_well(void **state)
 	end(t);
 }
 
+static void no_state_kind(struct trouble *t) { free(t->facts->here.state_kind); t->facts->here.state_kind = NULL; }
+static void no_own_clock(struct trouble *t) { t->facts->here.is_clock_known = false; }
+static void no_openssl_here(struct trouble *t) { t->facts->here.credentials.has_openssl = false; }
+static void no_clock(struct trouble *t) { t->facts->hosts[1].shell.has_clock = false; }
+static void no_validate(struct trouble *t) { t->facts->hosts[1].shell.has_validate = false; }
+static void no_firewall(struct trouble *t) { t->facts->hosts[1].shell.has_firewall = false; }
+static void no_addresses(struct trouble *t) { t->facts->hosts[1].shell.has_addresses = false; }
+static void no_workers(struct trouble *t) { t->facts->hosts[1].shell.max_workers = 0; }
+static void no_openssl(struct trouble *t) { t->facts->hosts[1].shell.credentials.has_openssl = false; }
+static void no_port_tried(struct trouble *t) { t->facts->hosts[1].control_port = PORT_UNKNOWN; }
+static void no_route_known(struct trouble *t) { t->facts->pairs[1].has_route = false; }
+static void no_ping(struct trouble *t) { t->facts->pairs[1].ping_bytes = 0; }
+static void no_ports_tried(struct trouble *t) { t->facts->pairs[1].n_ports = 0; }
+static void no_hop(struct trouble *t) { t->facts->pairs[1].libvirt->is_hop_known = false; }
+static void no_cpu(struct trouble *t) { t->facts->pairs[1].libvirt->cpu = CPU_UNKNOWN; }
+static void no_qemu_version(struct trouble *t) { t->facts->hosts[1].libvirt->qemu_version = 0; }
+static void no_locks(struct trouble *t) { free(t->facts->hosts[1].shell.lock_manager); t->facts->hosts[1].shell.lock_manager = NULL; }
+
+static const struct {
+	void (*forget)(struct trouble *t);
+	enum check_id check;
+} unknowns[] = {
+	{no_state_kind, CHECK_STATE_PLACE}, {no_own_clock, CHECK_OWN_CLOCK}, {no_openssl_here, CHECK_OWN_CERTIFICATE}, {no_clock, CHECK_CLOCK},
+	{no_validate, CHECK_VALIDATE}, {no_firewall, CHECK_FIREWALL}, {no_addresses, CHECK_ADDRESS}, {no_workers, CHECK_WORKERS},
+	{no_openssl, CHECK_CERTIFICATE}, {no_port_tried, CHECK_CONTROL_PORT}, {no_route_known, CHECK_ROUTE}, {no_ping, CHECK_MTU},
+	{no_ports_tried, CHECK_MIGRATION_PORTS}, {no_hop, CHECK_HOP}, {no_cpu, CHECK_CPU}, {no_qemu_version, CHECK_NEWER}, {no_locks, CHECK_LOCKS},
+};
+
+static void a_fact_that_nobody_could_learn_is_neither_well_nor_a_mistake(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof unknowns / sizeof *unknowns; i++) {
+		struct trouble *t = well();
+		struct doctor_report *report;
+
+		unknowns[i].forget(t);
+		report = doctor_examine(t->facts);
+		if (count(report, unknowns[i].check, FINDING_NOT_CHECKED) == 0 || report->n_of[FINDING_WARNING] + report->n_of[FINDING_ERROR] > 0)
+			fail_with(t, report, check_info(unknowns[i].check)->name);
+		doctor_report_free(report);
+		end(t);
+	}
+}
+
 static void what_stands_on_a_failed_check_is_left_out(void **state)
 {
 	struct trouble *t = well();
@@ -577,7 +623,8 @@ int main(void)
 		cmocka_unit_test(what_the_configuration_allows_is_no_mistake),
 		cmocka_unit_test(without_a_shell_nothing_of_the_inside_is_called_well),
 		cmocka_unit_test(without_libvirts_word_nothing_of_it_is_called_well),
-		cmocka_unit_test(what_stands_on_a_failed_check_is_left_out),
+		cmocka_unit_test(a_fact_that_nobody_could_learn_is_neither_well_nor_a_mistake),
+	cmocka_unit_test(what_stands_on_a_failed_check_is_left_out),
 		cmocka_unit_test(asking_for_one_host_tells_of_it_and_its_pairs_only),
 		cmocka_unit_test(only_rules_that_close_the_port_count),
 	};

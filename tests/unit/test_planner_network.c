@@ -1,6 +1,7 @@
 /* Which network a pair of hosts takes, and at which rate. */
 #include <stdlib.h>
 
+#include "network.h"
 #include "planner_world.h"
 
 static struct inventory *two_networks(void)
@@ -93,10 +94,48 @@ static void any_address_will_do_when_no_network_is_configured(void **state)
 	inventory_free(inventory);
 }
 
+static void what_is_no_address_or_network_matches_nothing(void **state)
+{
+	static const char *const wrong[] = {"", "h1", "10.8.0", "10.8.0.256/24", "10.8.0.1/", "10.8.0.1/33", "10.8.0.1/-1", "10.8.0.1/x", "10.8.0.1/2x",
+		"fd00::1/64", "100.100.100.100.100/24"};
+	struct cidr all, one;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		if (cidr_parse(wrong[i], &all))
+			fail_msg("%s is taken for an address", wrong[i]);
+	assert_true(cidr_parse("0.0.0.0/0", &all) && cidr_contains(all, UINT32_MAX) && cidr_contains(all, 0));
+	assert_true(cidr_parse("10.8.0.1", &one) && cidr_contains(one, one.address) && !cidr_contains(one, one.address + 1));
+}
+
+/* Two hosts that are in several subnets: the links that can reach each other, not the first ones. */
+static void without_a_configured_network_the_links_of_one_subnet_are_taken(void **state)
+{
+	struct inventory *inventory = inventory_new();
+	uint32_t network, a, b;
+	struct error error;
+
+	(void)state;
+	host_add_link(inventory_add_host(inventory, "h1"), "fd00::1/64");
+	host_add_link(&inventory->hosts[0], "10.1.0.1/24");
+	host_add_link(&inventory->hosts[0], "10.2.0.1/24");
+	host_add_link(inventory_add_host(inventory, "h2"), "fd00::2/64");
+	host_add_link(&inventory->hosts[1], "10.3.0.2/24");
+	host_add_link(&inventory->hosts[1], "10.2.0.2/16");
+	world_seal(inventory);
+	assert_done(planner_network(inventory, 0, 1, &network, &a, &b, &error), error);
+	assert_int_equal(a, 2);
+	assert_int_equal(b, 2);
+	inventory_free(inventory);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_first_network_in_order_that_both_are_in_is_taken),
 	cmocka_unit_test(the_reserve_is_taken_off_the_rate),
 	cmocka_unit_test(hosts_without_a_common_network_are_refused_by_name),
 	cmocka_unit_test(any_address_will_do_when_no_network_is_configured),
+	cmocka_unit_test(what_is_no_address_or_network_matches_nothing),
+	cmocka_unit_test(without_a_configured_network_the_links_of_one_subnet_are_taken),
 };
 TEST_MAIN(tests)

@@ -226,6 +226,48 @@ static void a_wrong_from_and_a_move_to_itself_are_blocked(void **state)
 	clear(plan, request, inventory);
 }
 
+/* Two guests of one name: the operator says which by its host, and neither ever goes where the other is. */
+static void of_two_guests_of_one_name_the_host_tells_which_is_meant(void **state)
+{
+	struct inventory *inventory = inventory_new();
+	struct plan_options options = world_options();
+	struct request *request = request_new(REQUEST_MOVE);
+	struct wanted_move *wanted;
+	struct plan *plan = NULL;
+	struct error error;
+
+	(void)state;
+	world_host(inventory, "h1", 16 * GIB);
+	world_host(inventory, "h2", 16 * GIB);
+	world_host(inventory, "h3", 16 * GIB);
+	snprintf(world_guest(inventory, "web", 0, GIB)->uuid, UUID_TEXT_SIZE, "00000000-0000-4000-8000-000000000001");
+	snprintf(world_guest(inventory, "web", 1, GIB)->uuid, UUID_TEXT_SIZE, "00000000-0000-4000-8000-000000000002");
+	world_seal(inventory);
+	wanted = request_add_move(request, "web");
+	wanted->where = strdup("line 2");
+	assert_refused(planner_plan(inventory, request, &options, &plan, &error), error, ERR_AMBIGUOUS_GUEST);
+	assert_non_null(strstr(error.message, "line 2"));
+	wanted->from = strdup("h9");
+	assert_refused(planner_plan(inventory, request, &options, &plan, &error), error, ERR_AMBIGUOUS_GUEST);
+	free(wanted->from);
+	wanted->from = strdup("h3");
+	assert_refused(planner_plan(inventory, request, &options, &plan, &error), error, ERR_AMBIGUOUS_GUEST);
+	free(wanted->from);
+	wanted->from = strdup("h2");
+	assert_done(planner_plan(inventory, request, &options, &plan, &error), error);
+	assert_int_equal(plan->n_moves, 1);
+	assert_int_equal(plan->moves[0].guest, 1);
+	assert_int_equal(plan->moves[0].target, 2); /* h1 is as free, but has its namesake */
+	plan_free(plan);
+	wanted->to = strdup("h1");
+	assert_done(planner_plan(inventory, request, &options, &plan, &error), error);
+	assert_int_equal(plan->n_moves, 0);
+	assert_int_equal(plan->blocked[0].error.code, ERR_TARGET_GUEST_EXISTS);
+	plan_free(plan);
+	request_free(request);
+	inventory_free(inventory);
+}
+
 static void a_move_waits_for_the_one_that_makes_room(void **state)
 {
 	struct inventory *inventory = cluster(3, 8 * GIB);
@@ -539,6 +581,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(priority_goes_before_everything),
 	cmocka_unit_test(senseless_requests_fail_as_a_whole),
 	cmocka_unit_test(a_wrong_from_and_a_move_to_itself_are_blocked),
+	cmocka_unit_test(of_two_guests_of_one_name_the_host_tells_which_is_meant),
 	cmocka_unit_test(a_move_waits_for_the_one_that_makes_room),
 	cmocka_unit_test(guests_that_wait_for_each_other_are_infeasible),
 	cmocka_unit_test(measured_rates_stand_above_nominal_ones),
