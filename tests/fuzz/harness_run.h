@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster.h"
 #include "libvirt_xml.h"
 #include "store_memory.h"
 #include "turn.h"
@@ -89,33 +90,14 @@ static inline void fuzz_turn(struct fuzz_life *life, struct event *event)
 	(void)is_stored;
 }
 
+/* g2 is transient; g3 cannot move live. */
 static inline struct inventory *fuzz_inventory_of_three(void)
 {
-	struct inventory *inventory = inventory_new();
+	struct inventory *inventory = cluster_new(3, 3, true);
 	struct error err;
-	int i;
 
-	for (i = 1; i <= 3; i++) {
-		char name[8];
-		struct host *host;
-		struct pool *pool;
-
-		snprintf(name, sizeof name, "h%d", i);
-		host = inventory_add_host(inventory, name);
-		host->memory_bytes = (uint64_t)1 << 34;
-		pool = host_add_pool(host, "images");
-		pool->capacity_bytes = pool->available_bytes = (uint64_t)1 << 40;
-	}
-	for (i = 1; i <= 3; i++) {
-		char name[8];
-		struct guest *guest;
-
-		snprintf(name, sizeof name, "g%d", i);
-		guest = inventory_add_guest(inventory, name, 0);
-		snprintf(guest->uuid, sizeof guest->uuid, "00000000-0000-4000-8000-00000000000%d", i);
-		guest->memory_bytes = (uint64_t)1 << 30;
-		guest->persistent = i != 2;
-	}
+	inventory->guests[1].persistent = false;
+	error_set(&inventory->guests[2].unmovable, ERR_GUEST_DEVICE, "guest g3 has a shared folder");
 	if (!inventory_seal(inventory, &err))
 		abort();
 	return inventory;
@@ -138,13 +120,14 @@ static inline void fuzz_begin(struct fuzz_life *life, const struct engine_option
 	store_image_free(image);
 }
 
-static inline void fuzz_drain(struct fuzz_life *life, const struct engine_options *options)
+static inline void fuzz_drain(struct fuzz_life *life, const struct engine_options *options, enum cannot_move cannot_move)
 {
 	struct request *request = request_new(REQUEST_DRAIN);
 	struct event event = {.kind = EVENT_START};
 	struct plan *plan;
 	struct error err;
 
+	request->cannot_move = cannot_move;
 	strings_add(&request->hosts, &request->n_hosts, "h1");
 	if (planner_plan(engine_inventory(life->engine), request, &options->plan, &plan, &err)) {
 		event.start.request = request;
@@ -153,6 +136,16 @@ static inline void fuzz_drain(struct fuzz_life *life, const struct engine_option
 		plan_free(plan);
 	}
 	request_free(request);
+}
+
+/* What a pre-flight finds to copy. */
+static inline void fuzz_disk(struct hv_reply *reply)
+{
+	const struct hv_disk disk = {.target = "vda", .source_pool = "images", .source_volume = "v.qcow2", .target_pool = "images",
+		.target_volume = "v.qcow2", .capacity_bytes = 1 << 30};
+
+	reply->preflight.disks = hv_disks_copy(&disk, 1);
+	reply->preflight.n_disks = 1;
 }
 
 /* One answer to something that was asked, now or before; what it says is drawn from the input. */
@@ -179,6 +172,9 @@ static inline void fuzz_answer(struct fuzz_life *life)
 	reply.where.has_tag = flags & 4;
 	reply.preflight.persistent = flags & 8;
 	reply.preflight.paused = flags & 16;
+	reply.preflight.shutoff = flags & 64;
+	if (flags & 32)
+		fuzz_disk(&reply);
 	reply.stats.phase = (enum hv_phase)(where % 6);
 	reply.stats.rounds = flags;
 	reply.stats.memory_processed_bytes = (uint64_t)where << (flags % 40);
@@ -221,13 +217,15 @@ static inline void fuzz_events(const uint8_t *data, size_t n)
 {
 	struct fuzz_life life = {.data = data, .n = n, .now_ms = 1000};
 	struct engine_options options;
+	uint8_t first;
 
 	engine_options_init(&options);
 	life.hypervisor = (struct hypervisor){.self = &life, .submit = fuzz_submit};
 	life.store = store_memory_new("00000000-0000-4000-8000-000000000001");
-	options.paused_handover = fuzz_next(&life) & 1;
+	first = fuzz_next(&life);
+	options.paused_handover = first & 1;
 	fuzz_begin(&life, &options);
-	fuzz_drain(&life, &options);
+	fuzz_drain(&life, &options, (enum cannot_move)((first >> 1) % (CANNOT_MOVE_COLD + 1)));
 	while (life.n > 0) {
 		struct event wake = {.kind = EVENT_WAKE};
 		uint8_t what = fuzz_next(&life);

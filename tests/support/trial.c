@@ -275,14 +275,23 @@ void trial_command(struct trial *trial, enum command_kind kind, uint64_t batch, 
 	run_event(trial, &event, &actions);
 }
 
+/* What is admitted now may stay. From now on that is counted and not what the hosts see, which may be less: a new life takes every move in
+ * doubt for one that is under way. */
+static void before_other_limits(struct trial *trial)
+{
+	if (!trial->was_reloaded)
+		forget_counts(trial);
+	trial->was_reloaded = true;
+	trial_check(trial);
+}
+
 void trial_limit(struct trial *trial, enum limit_kind kind, const char *host, uint64_t value)
 {
 	struct limit limit = {.kind = kind, .value = value};
 	struct event event = {.kind = EVENT_COMMAND, .command = {.kind = COMMAND_THROTTLE, .limits = &limit, .n_limits = 1, .who = "trial"}};
 	struct actions actions;
 
-	trial->was_reloaded = true;
-	trial_check(trial); /* what is admitted now may stay */
+	before_other_limits(trial);
 	if (host != NULL)
 		snprintf(limit.host, sizeof limit.host, "%s", host);
 	run_event(trial, &event, &actions);
@@ -309,8 +318,7 @@ void trial_cordon(struct trial *trial, const char *host, bool cordon)
 
 void trial_reload(struct trial *trial, const struct engine_options *options)
 {
-	trial->was_reloaded = true;
-	trial_check(trial); /* what is admitted now may stay */
+	before_other_limits(trial);
 	trial->options = *options;
 	trial_command(trial, COMMAND_RELOAD, 0, NULL);
 }
