@@ -316,8 +316,11 @@ void build_objects(struct build *build, struct config *config)
 			check_rule(build, section, object);
 		if (section->kind == SECTION_HOST)
 			check_host(build, section, object);
+		if (section->kind == SECTION_SCHEDULER && config->engine.post_copy && config->engine.paused_handover)
+			build_problem(build, section, "post_copy", "cannot be with handover = strict: a guest in post-copy runs on its target at once");
 	}
 	/* The planner's own copies of what the engine has too. */
 	config->engine.plan.max_migrations = config->engine.max_migrations;
 	config->engine.plan.downtime_limit_ms = config->engine.downtime_limit_ms;
+	config->engine.plan.post_copy = config->engine.post_copy;
 }

@@ -59,6 +59,8 @@ const struct option option_table[] = {
 	SCHEDULER("keep_backing", type_bool, "no", 0, 0, engine.keep_backing,
 		"copy only the top layer of an image, onto its backing file, which the target has at the same path; no = copy all of it"),
 	SCHEDULER("auto_converge", type_bool, "no", 0, 0, engine.auto_converge, "let QEMU slow down a guest that writes faster than the link carries"),
+	SCHEDULER("post_copy", type_bool, "no", 0, 0, engine.post_copy,
+		"let a guest that still does not converge run on its target before all of its memory is there"),
 	SCHEDULER("credentials", type_credentials, "hosts", 0, 0, credentials,
 		"hosts: a host reaches the next with its own; caller: drover's own carry the moves, which end if drover is killed"),
 	SCHEDULER("stream_tls", type_stream_tls, "auto", 0, 0, stream_tls,

@@ -42,6 +42,7 @@ static void write_move(struct json_writer *writer, const struct batch_record *ba
 	json_put_text(writer, "kind", move_kind_name(move->kind));
 	json_put_text(writer, "method", move_method_name(move->method));
 	json_put_text(writer, "state", move_state_name(move->state));
+	json_put_text(writer, "post_copy", post_copy_name(move->post_copy));
 	json_put_milli(writer, "start_seconds", move->planned_start_ms);
 	json_put_milli(writer, "duration_seconds", move->planned_duration_ms);
 	json_put_u64(writer, "bytes", move->planned_bytes);

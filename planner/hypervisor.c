@@ -8,7 +8,7 @@
 
 static const char *const kind_names[HV_KIND_COUNT] = {
 	[HV_PREFLIGHT] = "preflight", [HV_PREPARE] = "prepare", [HV_MIGRATE] = "migrate",
-	[HV_SET_RATE] = "set-rate", [HV_SET_DOWNTIME] = "set-downtime", [HV_STATS] = "stats",
+	[HV_SET_RATE] = "set-rate", [HV_SET_DOWNTIME] = "set-downtime", [HV_START_POSTCOPY] = "start-postcopy", [HV_STATS] = "stats",
 	[HV_ABORT] = "abort", [HV_WHERE] = "where", [HV_FINISH_TARGET] = "finish-target",
 	[HV_FINISH_SOURCE] = "finish-source", [HV_REMOVE_VOLUMES] = "remove-volumes",
 	[HV_CLEAR_TAG] = "clear-tag", [HV_RESUME] = "resume", [HV_SUSPEND] = "suspend",

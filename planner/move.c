@@ -24,13 +24,15 @@ static const unsigned next_moves[MOVE_STATE_COUNT] = {
 	/* What is only shut down or started has no copy. */
 	[MOVE_PREFLIGHT] = TO(PREPARING) | TO(WAITING) | TO(FAILED) | TO(CANCELLED) | TO(UNKNOWN),
 	[MOVE_PREPARING] = TO(COPYING_DISKS) | TO(COPYING_MEMORY) | TO(VERIFYING) | TO(UNKNOWN),
-	[MOVE_COPYING_DISKS] = TO(COPYING_MEMORY) | TO(SWITCHOVER) | TO(VERIFYING) | TO(CANCELLING) | TO(UNKNOWN),
-	[MOVE_COPYING_MEMORY] = TO(SWITCHOVER) | TO(VERIFYING) | TO(CANCELLING) | TO(UNKNOWN),
-	[MOVE_SWITCHOVER] = TO(COPYING_MEMORY) | TO(VERIFYING) | TO(CANCELLING) | TO(UNKNOWN),
+	[MOVE_COPYING_DISKS] = TO(COPYING_MEMORY) | TO(SWITCHOVER) | TO(POST_COPY) | TO(VERIFYING) | TO(CANCELLING) | TO(UNKNOWN),
+	[MOVE_COPYING_MEMORY] = TO(SWITCHOVER) | TO(POST_COPY) | TO(VERIFYING) | TO(CANCELLING) | TO(UNKNOWN),
+	[MOVE_SWITCHOVER] = TO(COPYING_MEMORY) | TO(POST_COPY) | TO(VERIFYING) | TO(CANCELLING) | TO(UNKNOWN),
+	/* Back only when the switch did not happen. */
+	[MOVE_POST_COPY] = TO(COPYING_MEMORY) | TO(VERIFYING) | TO(UNKNOWN),
 	[MOVE_VERIFYING] = TO(CLEANUP) | TO(UNKNOWN),
 	[MOVE_CLEANUP] = TO(DONE) | TO(UNKNOWN),
-	[MOVE_CANCELLING] = TO(UNKNOWN) | TO(VERIFYING),
-	[MOVE_UNKNOWN] = TO(WAITING) | TO(COPYING_DISKS) | TO(COPYING_MEMORY) | TO(VERIFYING) | TO(CLEANUP) |
+	[MOVE_CANCELLING] = TO(UNKNOWN) | TO(POST_COPY) | TO(VERIFYING),
+	[MOVE_UNKNOWN] = TO(WAITING) | TO(COPYING_DISKS) | TO(COPYING_MEMORY) | TO(POST_COPY) | TO(VERIFYING) | TO(CLEANUP) |
 		TO(CANCELLED) | TO(FAILED) | TO(CANCELLING),
 };
 
@@ -83,6 +85,23 @@ bool move_state_is_started(enum move_state state)
 bool move_state_allows(enum move_state from, enum move_state to)
 {
 	return (next_moves[from] & (1u << to)) != 0;
+}
+
+static const char *const post_copies[POST_COPY_COUNT] = {"no", "allowed", "used"};
+
+const char *post_copy_name(enum post_copy post_copy)
+{
+	return post_copies[post_copy];
+}
+
+enum post_copy post_copy_by_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < POST_COPY_COUNT; i++)
+		if (strcmp(post_copies[i], name) == 0)
+			break;
+	return (enum post_copy)i;
 }
 
 static const char *const methods[] = {"live", "shutdown", "cold", "start"};

@@ -210,7 +210,13 @@ static void say_ejected(const struct draft *draft, const struct planned_move *mo
 		}
 }
 
-static void say_why(const struct draft *draft, const struct draft_move *from, const struct job *job, size_t place,
+static const char *say_unending(const struct plan_options *options)
+{
+	return options->post_copy ? "last: writes faster than the link carries, by post-copy if nothing else ends it" :
+		"last: writes faster than the link carries, given up if nothing ends it";
+}
+
+static void say_why(const struct draft *draft, const struct draft_move *from, const struct jobs *jobs, const struct job *job, size_t place,
 	struct planned_move *move)
 {
 	const struct ledger *ledger = draft->ledger;
@@ -218,11 +224,12 @@ static void say_why(const struct draft *draft, const struct draft_move *from, co
 	const struct wanted_move *wanted = draft_wanted(draft, from);
 	uint64_t full = target->memory_bytes == 0 ? 0 :
 		mul_div(ledger->hosts[move->target].memory_bytes + target->memory_reserve_bytes, 100, target->memory_bytes);
-	char order[100];
+	char order[140];
 
-	snprintf(order, sizeof order, move->after != INDEX_NONE ? "waits for room there" :
-		!job->best.converges ? "last: writes faster than the link carries" :
-		job->priority != 0 ? "place %zu by priority" : "place %zu in the order", place + 1);
+	if (move->after == INDEX_NONE && !job->best.converges)
+		snprintf(order, sizeof order, "%s", say_unending(&jobs->model->options));
+	else
+		snprintf(order, sizeof order, move->after != INDEX_NONE ? "waits for room there" : job->priority != 0 ? "place %zu by priority" : "place %zu in the order", place + 1);
 	say_ejected(draft, move, order, sizeof order);
 	if (from->method == METHOD_COLD)
 		snprintf(move->reason, sizeof move->reason, "cold: %s; %s", ledger->inventory->guests[move->guest].state == GUEST_SHUTOFF ?
@@ -294,7 +301,7 @@ static void fill_moves(const struct draft *draft, const struct jobs *jobs, const
 		fill_move(draft, jobs, schedule, keys[i].job, &plan->moves[i]);
 	link_jobs(jobs, keys, schedule, plan);
 	for (i = 0; i < jobs->n; i++)
-		say_why(draft, &draft->moves[keys[i].job], &jobs->jobs[keys[i].job], i, &plan->moves[i]);
+		say_why(draft, &draft->moves[keys[i].job], jobs, &jobs->jobs[keys[i].job], i, &plan->moves[i]);
 	free(keys);
 }
 

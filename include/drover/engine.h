@@ -40,6 +40,7 @@ struct engine_options {
 	bool keep_source_disks;
 	bool keep_backing;
 	bool auto_converge;
+	bool post_copy;              /* a guest that does not converge may run on its target before all of its memory is there; not with paused_handover */
 	bool paused_handover;
 	bool throttle;               /* set rates on running moves; default true */
 };

@@ -23,6 +23,7 @@ enum hv_kind {
 	HV_MIGRATE,        /* replies when the migration has ended in any way: may take hours */
 	HV_SET_RATE,       /* source: rate of a running migration, disk and memory phase */
 	HV_SET_DOWNTIME,   /* source: longest blackout allowed */
+	HV_START_POSTCOPY, /* source: let the guest run on its target now, and its memory follow; refused unless MIGRATE allowed it. No way leads back */
 	HV_STATS,          /* source: progress of a running migration */
 	HV_ABORT,          /* source: ask the running migration to stop */
 	HV_WHERE,          /* host: what does this host know of the guest */
@@ -94,6 +95,8 @@ struct hv_request {
 	bool autostart;        /* FINISH_TARGET */
 	bool persistent;       /* MIGRATE: keep the guest persistent on the target */
 	bool auto_converge;
+	bool postcopy;         /* PREFLIGHT: say whether it can be; MIGRATE: it may be switched to post-copy */
+	bool postcopy_recover; /* MIGRATE: go on with a post-copy that broke off, on both hosts */
 	bool keep_backing;     /* PREFLIGHT: copy the top layer of an image only */
 	bool cold;             /* PREFLIGHT, PREPARE, FINISH_TARGET, CLEAR_TAG: the guest is, or will be, shut off */
 	bool paused_handover;  /* MIGRATE: leave the guest paused on the target (G1) */
@@ -119,11 +122,17 @@ struct hv_where {
 	bool persistent;
 	bool shutoff_by_migration; /* SHUTOFF, reason MIGRATED */
 	bool postcopy;             /* RUNNING, but part of its memory is elsewhere */
+	bool postcopy_failed;      /* and does not come any more */
 	bool has_tag;
 	struct job_tag job_tag;
 };
 
-enum hv_phase { HV_PHASE_NONE, HV_PHASE_SETUP, HV_PHASE_DISKS, HV_PHASE_MEMORY, HV_PHASE_SWITCHOVER, HV_PHASE_DONE };
+enum hv_phase {
+	HV_PHASE_NONE, HV_PHASE_SETUP, HV_PHASE_DISKS, HV_PHASE_MEMORY, HV_PHASE_SWITCHOVER,
+	HV_PHASE_POSTCOPY,        /* runs on the target, its memory follows */
+	HV_PHASE_POSTCOPY_FAILED, /* and has broken off */
+	HV_PHASE_DONE,
+};
 
 struct hv_stats {
 	enum hv_phase phase; /* NONE: no migration runs there */
@@ -151,6 +160,7 @@ struct hv_preflight {
 	uint64_t memory_bytes;
 	uint64_t target_free_memory_bytes; /* 0 = unknown */
 	bool disks_can_be_throttled; /* a running mirror's rate can be changed */
+	struct error no_postcopy; /* why this move cannot be switched to post-copy, when that was asked; code NONE = it can */
 	struct error warning;   /* what forbids nothing but should be known; code NONE = nothing */
 };
 

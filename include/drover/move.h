@@ -9,6 +9,9 @@
  *                                          +--> WAITING | VERIFYING | COPYING_* (adopted) | CANCELLED | FAILED
  *   CANCELLING: an abort was asked for; its reply leads to UNKNOWN, never straight to CANCELLED.
  *
+ *   POST_COPY: beside SWITCHOVER, for a guest that did not converge: it runs on its target, and its memory follows. Set before the
+ *   switch is asked for. Neither host has all of it: nothing is aborted, cancelled or taken back from here.
+ *
  * Only reconcile leaves UNKNOWN, after both hosts have answered.
  */
 #ifndef DROVER_MOVE_H
@@ -26,6 +29,7 @@
 	X(COPYING_DISKS, "copying_disks", 0, 1, 1) \
 	X(COPYING_MEMORY, "copying_memory", 0, 1, 1) \
 	X(SWITCHOVER, "switchover", 0, 1, 1) \
+	X(POST_COPY, "post_copy", 0, 1, 1) \
 	X(VERIFYING, "verifying", 0, 0, 1) \
 	X(CLEANUP, "cleanup", 0, 0, 1) \
 	X(DONE, "done", 1, 0, 0) \
@@ -47,6 +51,16 @@ bool move_state_is_on_wire(enum move_state state);
 bool move_state_is_started(enum move_state state);
 /* The table of legal steps. */
 bool move_state_allows(enum move_state from, enum move_state to);
+
+/* Of one attempt; durable before the migration begins, and before the switch is asked for. */
+enum post_copy {
+	POST_COPY_NO,
+	POST_COPY_ALLOWED, /* the migration was begun so that it can be switched */
+	POST_COPY_USED,    /* it was, or was about to be */
+	POST_COPY_COUNT
+};
+const char *post_copy_name(enum post_copy post_copy); /* no, allowed, used */
+enum post_copy post_copy_by_name(const char *name);   /* POST_COPY_COUNT when unknown */
 
 #define BATCH_STATES(X) \
 	X(RUNNING, "running", 0) \
@@ -110,6 +124,7 @@ struct move_record {
 	bool was_paused;
 	bool cancel_requested;
 	bool handover_paused; /* G1: the target waits for our resume; journaled before the migration */
+	enum post_copy post_copy;
 	char *path_source;  /* address that the bytes left from, as seen there; NULL = nobody has looked */
 	char *path_target;  /* address that they were sent to; NULL = libvirt chose */
 	struct error warning; /* it moves or has moved, but not as it should: another network, a wrong path */

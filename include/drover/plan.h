@@ -99,7 +99,7 @@ struct planned_move {
 	uint32_t network; /* index into inventory->networks, INDEX_NONE = any */
 	uint32_t after;   /* index of the planned move that must end before; INDEX_NONE = none */
 	bool converges;
-	char reason[192]; /* why this target, and why at this place in the order */
+	char reason[224]; /* why this target, and why at this place in the order */
 };
 
 /* The schedule that the times come from: from then on that move is counted with that rate, until its
@@ -150,6 +150,7 @@ struct plan_options {
 	int64_t setup_ms;             /* before the first byte flows; default 700 */
 	int64_t finish_ms;            /* after the last: switchover, verify, clean; default 300 */
 	int64_t downtime_limit_ms;    /* default 300 */
+	bool post_copy;               /* allowed for a guest that does not converge; only for what the plan says of it */
 	uint32_t max_migrations;      /* 0 = auto: by bandwidth */
 	uint32_t prestage;            /* moves set up behind the head on a link; default 2 */
 	uint32_t memory_overhead_milli; /* QEMU's own memory over guest memory; default 1050 */

@@ -59,6 +59,8 @@ enum sim_phase {
 	SIM_PHASE_FINISH,     /* all bytes are over, the target is being started */
 	SIM_PHASE_CONFIRM,    /* the target runs, the source does not know yet */
 	SIM_PHASE_CANCELLING, /* it has failed, the source has not noticed yet or is waiting for a dead peer */
+	SIM_PHASE_POSTCOPY,   /* the target runs, its memory follows */
+	SIM_PHASE_POSTCOPY_FAILED, /* and has broken off: it waits to be let go on */
 	SIM_PHASE_COUNT
 };
 const char *sim_phase_name(enum sim_phase phase);
@@ -99,6 +101,7 @@ struct sim_options {
 	uint64_t link_rate_bytes_per_s; /* where the inventory says nothing */
 	uint32_t link_efficiency_milli; /* payload share of a link's rate */
 	uint32_t migration_ports;       /* of one target; a move that copies disks needs two */
+	uint64_t no_postcopy_hosts;     /* a bit each of the first 64: their kernels let nobody arrive by post-copy */
 	struct sim_faults faults;
 };
 void sim_options_init(struct sim_options *options);

@@ -83,7 +83,19 @@ void sim_migration_source_restarts(struct sim *sim, struct sim_migration *migrat
 {
 	enum sim_phase phase = migration->phase;
 	uint32_t guest = migration->guest;
+	struct sim_op *op = migration->op;
 
+	if (sim_migration_is_postcopy(migration)) {
+		migration->op = NULL;
+		if (op != NULL)
+			sim_op_unknown(sim, op, ERR_OUTCOME_UNKNOWN, "libvirtd restarted", 0);
+		return;
+	}
+	if (migration->is_switched && phase == SIM_PHASE_CONFIRM) {
+		sim_migration_end_source(sim, migration);
+		sim_migration_forget(sim, migration, "libvirtd restarted");
+		return;
+	}
 	sim_flow_stop(sim, migration);
 	if (phase != SIM_PHASE_CONFIRM && !(phase == SIM_PHASE_CANCELLING && migration->failed_in == SIM_PHASE_CONFIRM))
 		sim_migration_kill_target(sim, migration); /* its connection closed: autodestroy */
@@ -100,12 +112,30 @@ void sim_migration_source_restarts(struct sim *sim, struct sim_migration *migrat
 		sim_guest_after_loss(sim, guest); /* its source had died before, and was started again without it */
 }
 
+/* In post-copy, and once that is complete, QEMU's word counts more than that of a daemon. */
+static bool lost_its_peer(struct sim *sim, struct sim_migration *migration)
+{
+	struct error err = {.code = ERR_NONE};
+
+	if (sim_migration_is_postcopy(migration)) {
+		sim_postcopy_unattended(sim, migration);
+		return true;
+	}
+	if (!migration->is_switched || migration->phase != SIM_PHASE_CONFIRM)
+		return false;
+	error_set(&err, ERR_MIGRATE_FAILED, "Lost connection to destination host");
+	sim_migration_completes(sim, migration, &err);
+	return true;
+}
+
 void sim_migration_target_restarts(struct sim *sim, struct sim_migration *migration)
 {
 	struct error err = {.code = ERR_NONE};
 	bool runs = migration->to != NULL && migration->to->presence == HV_RUNNING;
 
 	if (migration->phase == SIM_PHASE_BEGIN || migration->phase == SIM_PHASE_CANCELLING)
+		return;
+	if (lost_its_peer(sim, migration))
 		return;
 	if (!runs)
 		sim_migration_kill_target(sim, migration);
@@ -118,6 +148,10 @@ void sim_migration_source_dies(struct sim *sim, struct sim_migration *migration)
 {
 	struct error err = {.code = ERR_NONE};
 
+	if (sim_migration_is_postcopy(migration)) {
+		sim_postcopy_loses(sim, migration, true);
+		return;
+	}
 	migration->from = NULL;
 	if (migration->phase == SIM_PHASE_CONFIRM) {
 		sim_migration_end_source(sim, migration);
@@ -135,8 +169,14 @@ void sim_migration_target_dies(struct sim *sim, struct sim_migration *migration)
 {
 	struct error err = {.code = ERR_NONE};
 
+	if (sim_migration_is_postcopy(migration)) {
+		sim_postcopy_loses(sim, migration, false);
+		return;
+	}
 	migration->to = NULL;
 	if (migration->phase == SIM_PHASE_BEGIN)
+		return;
+	if (lost_its_peer(sim, migration))
 		return;
 	error_set(&err, ERR_MIGRATE_FAILED, "Lost connection to destination host");
 	sim_migration_fail(sim, migration, sim_us(sim->options.keepalive_ms), &err);
@@ -147,7 +187,7 @@ void sim_migration_peer_cut(struct sim *sim, struct sim_migration *migration)
 {
 	struct error err = {.code = ERR_NONE};
 
-	if (migration->phase == SIM_PHASE_BEGIN || migration->phase == SIM_PHASE_CANCELLING)
+	if (migration->phase == SIM_PHASE_BEGIN || migration->phase == SIM_PHASE_CANCELLING || lost_its_peer(sim, migration))
 		return;
 	error_set(&err, ERR_MIGRATE_FAILED, "Lost connection to destination host");
 	sim_migration_fail(sim, migration, 0, &err);
@@ -158,6 +198,10 @@ void sim_migration_source_gone(struct sim *sim, struct sim_migration *migration)
 {
 	struct error err = {.code = ERR_NONE};
 
+	if (sim_migration_is_postcopy(migration)) {
+		sim_postcopy_loses(sim, migration, true);
+		return;
+	}
 	migration->from = NULL;
 	error_set(&err, ERR_MIGRATE_FAILED, "operation failed: domain is not running");
 	if (migration->phase == SIM_PHASE_CONFIRM || (migration->phase == SIM_PHASE_CANCELLING && migration->failed_in == SIM_PHASE_CONFIRM)) {

@@ -94,6 +94,14 @@ static bool kill_incoming(struct sim *sim, uint32_t guest)
 	struct sim_migration *migration = sim->guests[guest].migration;
 	struct error err = {.code = ERR_NONE};
 
+	if (migration != NULL && sim_migration_is_postcopy(migration)) {
+		uint32_t target = migration->target;
+
+		sim_copy_end(sim, migration->to, false);
+		sim_postcopy_loses(sim, migration, false);
+		sim_note_send(sim, HV_NOTE_GUEST_STOPPED, target, guest, 0, NULL);
+		return true;
+	}
 	if (migration == NULL || migration->to == NULL || !migration->to->is_incoming)
 		return false;
 	sim_migration_kill_target(sim, migration);
@@ -107,6 +115,10 @@ static bool fail_migration(struct sim *sim, const struct sim_armed *armed)
 	struct sim_migration *migration = sim->guests[armed->guest].migration;
 	struct error err = {.code = ERR_NONE};
 
+	if (migration != NULL && migration->phase == SIM_PHASE_POSTCOPY) {
+		sim_postcopy_breaks(sim, migration, "Connection reset by peer");
+		return true;
+	}
 	if (migration == NULL || migration->phase >= SIM_PHASE_FINISH)
 		return false;
 	error_set(&err, armed->fault.error != ERR_NONE ? armed->fault.error : ERR_MIGRATE_FAILED,
@@ -212,6 +224,8 @@ static bool end_guest(struct sim *sim, uint32_t guest)
 	sim_note_send(sim, HV_NOTE_GUEST_STOPPED, host, guest, 0, NULL);
 	if (is_source)
 		sim_migration_source_gone(sim, migration);
+	else if (migration != NULL && sim_migration_is_postcopy(migration))
+		sim_postcopy_loses(sim, migration, false);
 	else if (migration != NULL)
 		migration->to = NULL;
 	if (sim->guests[guest].migration == NULL)

@@ -30,6 +30,8 @@ static bool can_migrate(const struct sim *sim, struct sim_op *op, const struct s
 		return error_set(err, ERR_GUEST_NOT_RUNNING, "guest %s: domain is not running", sim_guest_name(sim, copy->guest));
 	if (sim->guests[copy->guest].migration != NULL) /* its other copy is still part of one */
 		return error_set(err, ERR_GUEST_BUSY, "guest %s: another migration job is still ending", sim_guest_name(sim, copy->guest));
+	if (op->postcopy && (op->paused_handover || copy->presence == HV_PAUSED))
+		return error_set(err, ERR_UNSUPPORTED, "guest %s: post-copy migration is not supported with non-live or paused migration", sim_guest_name(sim, copy->guest));
 	return true;
 }
 
@@ -39,6 +41,8 @@ bool sim_do_migrate(struct sim *sim, struct sim_op *op)
 	struct sim_migration *migration;
 	size_t i;
 
+	if (op->postcopy_recover)
+		return sim_do_recover(sim, op);
 	if (!can_migrate(sim, op, copy))
 		return false;
 	migration = sim_migration_begin(sim, copy->guest, op->host, op->target);
@@ -48,6 +52,7 @@ bool sim_do_migrate(struct sim *sim, struct sim_op *op)
 	migration->persistent = op->persistent;
 	migration->auto_converge = op->auto_converge;
 	migration->paused_handover = op->paused_handover;
+	migration->postcopy = op->postcopy;
 	migration->disks = hv_disks_copy(op->request->disks, op->request->n_disks);
 	migration->n_disks = op->request->n_disks;
 	for (i = 0; i < op->request->n_nets; i++)
@@ -106,6 +111,10 @@ void sim_do_abort(struct sim *sim, struct sim_op *op)
 
 	if (migration == NULL || migration->phase == SIM_PHASE_CANCELLING)
 		return;
+	if (sim_migration_is_postcopy(migration)) {
+		error_set(&op->reply.error, ERR_MIGRATE_FAILED, "guest %s: cannot abort migration in post-copy mode", sim_guest_name(sim, migration->guest));
+		return;
+	}
 	if (migration->phase == SIM_PHASE_FINISH || migration->phase == SIM_PHASE_CONFIRM) {
 		error_set(&op->reply.error, ERR_MIGRATE_FAILED, "guest %s: the migration is past the point where it can be cancelled",
 			sim_guest_name(sim, migration->guest));
@@ -125,6 +134,12 @@ void sim_do_where(struct sim *sim, struct sim_op *op)
 	where->presence = copy->presence;
 	where->pause_reason = copy->pause_reason;
 	where->job = copy->job;
+	where->postcopy = copy->is_postcopy && sim_copy_is_active(copy);
+	where->postcopy_failed = where->postcopy && copy->is_postcopy_failed;
+	if (where->postcopy) {
+		where->presence = HV_RUNNING; /* that its CPUs stand still libvirt does not know */
+		where->pause_reason = HV_PAUSE_NONE;
+	}
 	where->persistent = copy->is_persistent;
 	where->shutoff_by_migration = copy->presence == HV_SHUTOFF && copy->is_shutoff_by_migration;
 	where->has_tag = copy->tag != NULL;
@@ -193,6 +208,12 @@ static bool is_last_chance(const struct sim *sim, const struct sim_copy *copy)
 	return sim->guests[copy->guest].is_ended && !copy->is_persistent && sim_guest_main_copy(sim, copy->guest) == NULL;
 }
 
+static void breach_in_postcopy(struct sim *sim, const struct sim_copy *copy, const char *what)
+{
+	if (copy->is_postcopy || (copy->presence == HV_PAUSED && (copy->pause_reason == HV_PAUSE_POSTCOPY || copy->pause_reason == HV_PAUSE_POSTCOPY_FAILED)))
+		sim_breach(sim, "guest %s is %s on %s while it is in post-copy", sim_guest_name(sim, copy->guest), what, sim_host_name(sim, copy->host));
+}
+
 void sim_do_resume(struct sim *sim, struct sim_op *op)
 {
 	struct sim_copy *copy = sim_op_copy(sim, op);
@@ -204,6 +225,7 @@ void sim_do_resume(struct sim *sim, struct sim_op *op)
 	}
 	if (copy->presence == HV_RUNNING)
 		return;
+	breach_in_postcopy(sim, copy, "resumed");
 	if (copy->presence != HV_PAUSED || copy->is_incoming || copy->job != HV_JOB_NONE ||
 	    (copy->pause_reason != HV_PAUSE_MIGRATION && !is_our_tag(copy, op))) {
 		error_set(&op->reply.error, copy->presence == HV_PAUSED ? ERR_GUEST_BUSY : ERR_GUEST_NOT_RUNNING,
@@ -252,6 +274,7 @@ void sim_do_destroy(struct sim *sim, struct sim_op *op)
 		return;
 	guest = copy->guest;
 	migration = copy->migration;
+	breach_in_postcopy(sim, copy, "destroyed");
 	is_source = migration != NULL && migration->from == copy;
 	sim_copy_end(sim, copy, false);
 	sim_note_send(sim, HV_NOTE_GUEST_STOPPED, op->host, guest, 0, NULL);
@@ -265,6 +288,8 @@ void sim_do_destroy(struct sim *sim, struct sim_op *op)
 		return;
 	if (is_source) {
 		sim_migration_source_gone(sim, migration);
+	} else if (sim_migration_is_postcopy(migration)) {
+		sim_postcopy_loses(sim, migration, false);
 	} else {
 		struct error err = {.code = ERR_NONE};
 

@@ -12,6 +12,7 @@ static const char *const phase_names[SIM_PHASE_COUNT] = {
 	[SIM_PHASE_NONE] = "none", [SIM_PHASE_BEGIN] = "begin", [SIM_PHASE_PREPARED] = "prepared",
 	[SIM_PHASE_DISKS] = "disks", [SIM_PHASE_MEMORY] = "memory", [SIM_PHASE_SWITCHOVER] = "switchover",
 	[SIM_PHASE_FINISH] = "finish", [SIM_PHASE_CONFIRM] = "confirm", [SIM_PHASE_CANCELLING] = "cancelling",
+	[SIM_PHASE_POSTCOPY] = "post-copy", [SIM_PHASE_POSTCOPY_FAILED] = "post-copy failed",
 };
 
 enum {
@@ -286,6 +287,8 @@ static void step_begin(struct sim *sim, struct sim_migration *migration)
 		delay_us = sim_us(NO_ROUTE_MS);
 	} else if (sim->hosts[migration->target].is_restarting) {
 		error_set(&err, ERR_MIGRATE_FAILED, "unable to connect to server at '%s:16509': Connection refused", target);
+	} else if (migration->postcopy && migration->target < 64 && (sim->options.no_postcopy_hosts >> migration->target & 1) != 0) {
+		error_set(&err, ERR_POST_COPY_UNSUPPORTED, "guest %s: Postcopy is not supported by the kernel of %s", sim_guest_name(sim, migration->guest), target);
 	} else if (prepare(sim, migration, &err)) {
 		sim_migration_enter(sim, migration, SIM_PHASE_PREPARED);
 		sim_migration_schedule(sim, migration, sim_us(sim->options.setup_ms) - sim_us(sim->options.setup_ms) / 4);
@@ -337,7 +340,7 @@ static void begin_copy(struct sim *sim, struct sim_migration *migration)
 	sim_flow_start(sim, migration, bytes);
 }
 
-static void begin_switchover(struct sim *sim, struct sim_migration *migration, uint64_t bytes)
+void sim_migration_switch(struct sim *sim, struct sim_migration *migration, uint64_t bytes)
 {
 	sim_flow_stop(sim, migration);
 	sim_migration_enter(sim, migration, SIM_PHASE_SWITCHOVER);
@@ -374,7 +377,7 @@ static void end_round(struct sim *sim, struct sim_migration *migration)
 	migration->dirtied = 0;
 	migration->last_dirty_rate = sim->guests[migration->guest].dirty_rate_bytes_per_s * (100 - migration->throttle_percent) / 100;
 	if (dirtied <= fits) {
-		begin_switchover(sim, migration, dirtied);
+		sim_migration_switch(sim, migration, dirtied);
 		return;
 	}
 	migration->rounds++;
@@ -398,6 +401,10 @@ void sim_migration_flow_done(struct sim *sim, struct sim_migration *migration)
 		sim_migration_enter(sim, migration, SIM_PHASE_FINISH);
 		sim_migration_schedule(sim, migration, sim_us(sim->options.blackout_ms));
 		break;
+	case SIM_PHASE_POSTCOPY:
+		sim_postcopy_end(sim, migration);
+		break;
+	case SIM_PHASE_POSTCOPY_FAILED:
 	case SIM_PHASE_NONE:
 	case SIM_PHASE_BEGIN:
 	case SIM_PHASE_PREPARED:
@@ -430,6 +437,10 @@ static void step_finish(struct sim *sim, struct sim_migration *migration)
 		sim_copy_takes_over(sim, to);
 		sim_copy_set(sim, to, HV_RUNNING, HV_PAUSE_NONE);
 		sim_note_send(sim, HV_NOTE_GUEST_RESUMED, migration->target, migration->guest, 0, NULL);
+	}
+	if (migration->is_switched && migration->from != NULL) {
+		sim_postcopy_begin(sim, migration);
+		return;
 	}
 	sim_migration_enter(sim, migration, SIM_PHASE_CONFIRM);
 	sim_migration_schedule(sim, migration, migration->finish_lost ? sim_us(sim->options.keepalive_ms) : sim_us(sim->options.finish_ms));
@@ -475,6 +486,14 @@ void sim_migration_end_source(struct sim *sim, struct sim_migration *migration)
 	sim_note_send(sim, HV_NOTE_GUEST_STOPPED, migration->source, migration->guest, 0, NULL);
 }
 
+void sim_migration_completes(struct sim *sim, struct sim_migration *migration, const struct error *error)
+{
+	sim_migration_end_source(sim, migration);
+	sim->counters.moves_done++;
+	sim_migration_reply(sim, migration, error);
+	sim_migration_free(sim, migration);
+}
+
 static void step_confirm(struct sim *sim, struct sim_migration *migration)
 {
 	struct error err = {.code = ERR_NONE};
@@ -482,15 +501,16 @@ static void step_confirm(struct sim *sim, struct sim_migration *migration)
 	if (migration->finish_lost) {
 		sim_hit(sim, SIM_FAULT_FINISH_LOST);
 		error_set(&err, ERR_MIGRATE_FAILED, "internal error: received hangup event on socket");
+		if (migration->is_switched) { /* QEMU itself says that it is complete */
+			sim_migration_completes(sim, migration, &err);
+			return;
+		}
 		migration->failed_in = SIM_PHASE_CONFIRM;
 		migration->error = err;
 		sim_migration_cancelled(sim, migration);
 		return;
 	}
-	sim_migration_end_source(sim, migration);
-	sim->counters.moves_done++;
-	sim_migration_reply(sim, migration, &err);
-	sim_migration_free(sim, migration);
+	sim_migration_completes(sim, migration, &err);
 }
 
 /* A daemon that hangs goes on where it was; a call over a cut connection waits until somebody gives up. */
@@ -501,7 +521,7 @@ static int64_t held_up_us(const struct sim *sim, const struct sim_migration *mig
 
 	if (until > sim->now_us)
 		return until - sim->now_us;
-	if (migration->phase == SIM_PHASE_BEGIN || migration->phase == SIM_PHASE_CANCELLING || migration->finish_lost)
+	if (migration->phase == SIM_PHASE_BEGIN || migration->phase == SIM_PHASE_CANCELLING || migration->finish_lost || sim_migration_is_postcopy(migration))
 		return 0;
 	return source->is_peer_cut || target->is_peer_cut ? sim_us(PEER_RETRY_MS) : 0;
 }
@@ -524,6 +544,8 @@ void sim_migration_step(struct sim *sim, uint32_t slot, uint64_t serial)
 	case SIM_PHASE_FINISH: step_finish(sim, migration); break;
 	case SIM_PHASE_CONFIRM: step_confirm(sim, migration); break;
 	case SIM_PHASE_CANCELLING: sim_migration_cancelled(sim, migration); break;
+	case SIM_PHASE_POSTCOPY:
+	case SIM_PHASE_POSTCOPY_FAILED: sim_postcopy_look(sim, migration); break;
 	case SIM_PHASE_NONE:
 	case SIM_PHASE_DISKS:
 	case SIM_PHASE_MEMORY:
@@ -548,7 +570,11 @@ static enum hv_phase shown_phase(const struct sim_migration *migration)
 	case SIM_PHASE_SWITCHOVER:
 	case SIM_PHASE_FINISH:
 	case SIM_PHASE_CONFIRM:
-		return HV_PHASE_SWITCHOVER;
+	case SIM_PHASE_POSTCOPY:
+	case SIM_PHASE_POSTCOPY_FAILED:
+		if (migration->from != NULL && migration->from->pause_reason == HV_PAUSE_POSTCOPY_FAILED)
+			return HV_PHASE_POSTCOPY_FAILED;
+		return migration->from != NULL && migration->from->pause_reason == HV_PAUSE_POSTCOPY ? HV_PHASE_POSTCOPY : HV_PHASE_SWITCHOVER;
 	case SIM_PHASE_NONE:
 	case SIM_PHASE_CANCELLING:
 	case SIM_PHASE_COUNT:
@@ -581,7 +607,7 @@ void sim_migration_stats(struct sim *sim, struct sim_migration *migration, struc
 	ret_stats->memory_processed_bytes = migration->memory_sent;
 	ret_stats->memory_remaining_bytes = migration->remaining;
 	ret_stats->rate_bytes_per_s = migration->rate;
-	ret_stats->dirty_rate_bytes_per_s = migration->rounds >= 2 ? migration->last_dirty_rate : 0;
+	ret_stats->dirty_rate_bytes_per_s = migration->rounds >= 2 && !sim_migration_is_postcopy(migration) ? migration->last_dirty_rate : 0;
 	if (migration->phase == SIM_PHASE_MEMORY && migration->rate > 0)
 		ret_stats->downtime_ms = (int64_t)(migration->dirtied * 1000 / migration->rate);
 	else if (migration->phase == SIM_PHASE_CONFIRM && blackout_us >= 0)

@@ -68,6 +68,8 @@ void sim_submit(struct hypervisor *hypervisor, const struct hv_request *request)
 	op->auto_converge = request->auto_converge;
 	op->cold = request->cold;
 	op->paused_handover = request->paused_handover;
+	op->postcopy = request->postcopy;
+	op->postcopy_recover = request->postcopy_recover;
 	op->job = request->job;
 	op->reply.tag = request->tag;
 	op->reply.kind = request->kind;
@@ -200,6 +202,7 @@ static void work(struct sim *sim, struct sim_op *op)
 		break;
 	case HV_SET_RATE:
 	case HV_SET_DOWNTIME: sim_do_set(sim, op); break;
+	case HV_START_POSTCOPY: sim_do_start_postcopy(sim, op); break;
 	case HV_STATS: sim_do_stats(sim, op); break;
 	case HV_ABORT: sim_do_abort(sim, op); break;
 	case HV_WHERE: sim_do_where(sim, op); break;

@@ -216,7 +216,7 @@ bool sim_copy_end(struct sim *sim, struct sim_copy *copy, bool by_migration)
 {
 	copy->job = HV_JOB_NONE;
 	copy->migration = NULL;
-	copy->is_incoming = false;
+	copy->is_incoming = copy->is_postcopy = copy->is_postcopy_failed = false;
 	if (!copy->is_persistent) {
 		sim_copy_remove(sim, copy);
 		return true;

@@ -5,6 +5,7 @@
  *   sim_flow.c     links and the max-min fair rates of the migrations on them
  *   sim_migrate.c  one migration from Begin to Confirm
  *   sim_fail.c     how a migration ends otherwise, by phase
+ *   sim_postcopy.c a guest that runs on its target before its memory is there
  *   sim_request.c  requests: submit, arrival, reply
  *   sim_storage.c  pre-flight, prepare and the volumes
  *   sim_guest.c    requests on one copy of a guest: where, resume, destroy, ...
@@ -69,6 +70,8 @@ struct sim_copy {
 	bool is_persistent, has_autostart;
 	bool is_shutoff_by_migration;
 	bool is_incoming;       /* its memory is not whole: it can never run by itself */
+	bool is_postcopy;       /* target: it runs, and a part of its memory is on the source */
+	bool is_postcopy_failed; /* and does not come */
 	struct job_tag *tag;    /* NULL = none */
 	bool is_tag_defined;    /* in its definition, not only in the running guest */
 	uint64_t version;       /* of the memory it holds */
@@ -143,7 +146,9 @@ struct sim_migration {
 	uint64_t limit;          /* bytes per second, 0 = none */
 	uint64_t first_limit;    /* of the request: put in force when the copy begins */
 	int64_t downtime_us;
-	bool persistent, auto_converge, paused_handover, was_paused, is_strangers;
+	bool persistent, auto_converge, paused_handover, was_paused, is_strangers, postcopy;
+	bool is_switched;        /* to post-copy */
+	uint64_t postcopy_left;  /* bytes of memory that are on the source only */
 	bool finish_lost;        /* fault: see SIM_FAULT_FINISH_LOST */
 	bool source_is_stopped;
 	uint32_t ports;
@@ -199,7 +204,7 @@ struct sim_op {
 	uint32_t host, target;
 	uint64_t rate;
 	int64_t downtime_ms;
-	bool autostart, persistent, auto_converge, paused_handover;
+	bool autostart, persistent, auto_converge, paused_handover, postcopy, postcopy_recover;
 	struct job_tag job;
 	struct hv_request *request; /* whole copy, for requests that bring lists; NULL otherwise */
 	struct hv_reply reply;
@@ -330,6 +335,9 @@ void sim_migration_schedule(struct sim *sim, struct sim_migration *migration, in
 void sim_migration_enter(struct sim *sim, struct sim_migration *migration, enum sim_phase phase);
 void sim_migration_stats(struct sim *sim, struct sim_migration *migration, struct hv_stats *ret_stats);
 void sim_migration_end_source(struct sim *sim, struct sim_migration *migration);
+/* Confirm: the source is ended; error = what its caller hears all the same. */
+void sim_migration_completes(struct sim *sim, struct sim_migration *migration, const struct error *error);
+void sim_migration_switch(struct sim *sim, struct sim_migration *migration, uint64_t bytes);
 /* The source has died during Finish: whether a copy that waits for its resume may run is for the manager to say. */
 void sim_migration_without_source(struct sim *sim, struct sim_migration *migration);
 
@@ -346,6 +354,17 @@ void sim_migration_source_dies(struct sim *sim, struct sim_migration *migration)
 void sim_migration_target_dies(struct sim *sim, struct sim_migration *migration);
 void sim_migration_peer_cut(struct sim *sim, struct sim_migration *migration);
 void sim_migration_source_gone(struct sim *sim, struct sim_migration *migration);
+
+/* sim_postcopy.c */
+bool sim_migration_is_postcopy(const struct sim_migration *migration);
+void sim_do_start_postcopy(struct sim *sim, struct sim_op *op);
+bool sim_do_recover(struct sim *sim, struct sim_op *op);
+void sim_postcopy_begin(struct sim *sim, struct sim_migration *migration);
+void sim_postcopy_end(struct sim *sim, struct sim_migration *migration);
+void sim_postcopy_look(struct sim *sim, struct sim_migration *migration);
+void sim_postcopy_breaks(struct sim *sim, struct sim_migration *migration, const char *why);
+void sim_postcopy_unattended(struct sim *sim, struct sim_migration *migration);
+void sim_postcopy_loses(struct sim *sim, struct sim_migration *migration, bool is_source);
 
 /* sim_request.c */
 void sim_submit(struct hypervisor *hypervisor, const struct hv_request *request);

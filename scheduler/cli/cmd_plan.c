@@ -254,6 +254,7 @@ static bool ask_hosts(struct site *site, const struct want *want, const struct p
 			.kind = move->source == move->target ? HV_WHERE : HV_PREFLIGHT,
 			.cold = move->method == METHOD_COLD,
 			.target_address = addresses[i],
+			.postcopy = site->config->engine.post_copy,
 			.check_address = network == INDEX_NONE || site->inventory->networks[network].is_checked,
 			.guest = guest->name,
 			.uuid = guest->uuid,

@@ -69,6 +69,7 @@ static void on_sim_reply(void *self, struct hv_reply *reply)
 	case HV_SHUTDOWN:
 	case HV_SET_RATE:
 	case HV_SET_DOWNTIME:
+	case HV_START_POSTCOPY:
 	case HV_STATS:
 	case HV_ABORT:
 	case HV_WHERE:

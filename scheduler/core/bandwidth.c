@@ -320,9 +320,10 @@ static uint64_t choose(const struct engine *engine, const struct move *move, con
 	uint64_t capacity, left = left_for(engine, move, used, &capacity), takes;
 	bool is_first = left == capacity;
 
-	/* A fifth of the link is worth a second head; less is measuring noise. A guest that writes as fast as the
+	/* In post-copy the guest stands still at every page that it waits for, and is in danger until the last has come.
+	 * Otherwise a fifth of the link is worth a second head; less is measuring noise. A guest that writes as fast as the
 	 * rest carries would only send the same pages again: the next one can use it. */
-	*ret_is_head = left == RATE_HUGE || (left >= capacity / 5 && (is_first || left >= 2 * dirty));
+	*ret_is_head = left == RATE_HUGE || move->record.state == MOVE_POST_COPY || (left >= capacity / 5 && (is_first || left >= 2 * dirty));
 	if (!*ret_is_head)
 		return engine->options.prestage_rate_bytes_per_s;
 	/* What it would take alone, not what it gets beside others: a rate that is small
@@ -436,13 +437,15 @@ static void divide(struct engine *engine, struct move **moves, size_t n)
 
 static void send_rate(struct engine *engine, struct move *move)
 {
-	if (!engine->options.throttle || !move->is_throttleable || move->pending[HV_SET_RATE] != 0 ||
-		!differs(move->granted_bytes_per_s, move->sent_bytes_per_s))
+	/* Where moves are not throttled, one of an earlier life may be. */
+	uint64_t rate = engine->options.throttle ? move->granted_bytes_per_s : move->max_rate_bytes_per_s;
+
+	if (!move->is_throttleable || move->pending[HV_SET_RATE] != 0 || !differs(rate, move->sent_bytes_per_s))
 		return;
 	if (move->record.state == MOVE_COPYING_DISKS && !move->disks_can_be_throttled)
 		return;
-	move_request(engine, move, HV_SET_RATE, SIDE_SOURCE)->rate_bytes_per_s = move->granted_bytes_per_s;
-	move->sent_bytes_per_s = move->granted_bytes_per_s;
+	move_request(engine, move, HV_SET_RATE, SIDE_SOURCE)->rate_bytes_per_s = rate;
+	move->sent_bytes_per_s = rate;
 }
 
 void bandwidth_grant(struct engine *engine)

@@ -228,12 +228,16 @@ void batch_start(struct engine *engine, const struct event *event, struct action
 	engine->must_admit = true;
 }
 
-static void cancel_move(struct engine *engine, struct move *move)
+/* False: it can only end, and why. */
+static bool cancel_move(struct engine *engine, struct move *move, struct error *err)
 {
 	struct error why;
 
 	if (move_state_is_end(move->record.state) || move->record.cancel_requested)
-		return;
+		return true;
+	if (move->record.state == MOVE_POST_COPY)
+		return error_set(err, ERR_IN_POST_COPY, "guest %s is in post-copy, with its memory on both %s and %s: its move cannot be cancelled, it ends on %s",
+			move->record.guest, move->record.source, move->record.target, move->record.target);
 	move->record.cancel_requested = true;
 	move_touch(engine, move);
 	if (move->is_waiting) {
@@ -242,10 +246,12 @@ static void cancel_move(struct engine *engine, struct move *move)
 	} else {
 		run_abort(engine, move);
 	}
+	return true;
 }
 
-static void cancel_batch(struct engine *engine, struct batch *batch, const char *guest, const char *who)
+static void cancel_batch(struct engine *engine, struct batch *batch, const char *guest, const char *who, struct error *err)
 {
+	struct error why;
 	uint32_t i;
 
 	if (guest == NULL && batch->record.state != BATCH_CANCELLING) {
@@ -257,8 +263,12 @@ static void cancel_batch(struct engine *engine, struct batch *batch, const char 
 	for (i = 0; i < batch->n_moves; i++) {
 		struct move *move = &engine->moves[batch->first_move + i];
 
-		if (guest == NULL || strcmp(move->record.guest, guest) == 0 || strcmp(move->record.uuid, guest) == 0)
-			cancel_move(engine, move);
+		if (guest != NULL && strcmp(move->record.guest, guest) != 0 && strcmp(move->record.uuid, guest) != 0)
+			continue;
+		if (cancel_move(engine, move, &why))
+			continue;
+		engine_audit(engine, batch, move, "", "", "%s", why.message);
+		*err = why; /* the others are cancelled all the same */
 	}
 }
 
@@ -275,12 +285,12 @@ static void pause_batch(struct engine *engine, struct batch *batch, bool pause, 
 	engine->must_admit = true;
 }
 
-static void steer(struct engine *engine, struct batch *batch, const struct event *event)
+static void steer(struct engine *engine, struct batch *batch, const struct event *event, struct error *err)
 {
 	if (batch_state_is_end(batch->record.state))
 		return;
 	if (event->command.kind == COMMAND_CANCEL)
-		cancel_batch(engine, batch, event->command.guest, event->command.who);
+		cancel_batch(engine, batch, event->command.guest, event->command.who, err);
 	else
 		pause_batch(engine, batch, event->command.kind == COMMAND_PAUSE, event->command.who);
 }
@@ -299,11 +309,11 @@ static void steer_batches(struct engine *engine, const struct event *event, stru
 			error_set(&actions->error, ERR_UNKNOWN_BATCH, "batch %llu (%s) has ended",
 				(unsigned long long)event->command.batch, batch->record.title);
 		else
-			steer(engine, batch, event);
+			steer(engine, batch, event, &actions->error);
 		return;
 	}
 	for (i = 0; i < engine->n_batches; i++)
-		steer(engine, &engine->batches[i], event);
+		steer(engine, &engine->batches[i], event, &actions->error);
 }
 
 static void set_options(struct engine *engine, const struct engine_options *options)

@@ -1,9 +1,10 @@
 /* Convergence: what is done about a guest that writes memory as fast as its copy is sent.
  *
  * A ladder, climbed one step whenever a number of rounds with the whole rate brought no end: the allowed blackout is
- * doubled up to what the operator permits, and at the top the attempt is given up, with the figures. QEMU's own
- * throttling of the guest (auto_converge) goes with the request from the start where it is allowed. Rounds at a
- * trickle say nothing: a move that is staged behind others has not had its chance yet.
+ * doubled up to what the operator permits, and at the top the guest is switched to post-copy where that is allowed
+ * (post_copy.c), or the attempt is given up, with the figures. QEMU's own throttling of the guest (auto_converge) goes
+ * with the request from the start where it is allowed. Rounds at a trickle say nothing: a move that is staged
+ * behind others has not had its chance yet.
  */
 #include "engine_impl.h"
 
@@ -11,6 +12,7 @@ enum {
 	ROUNDS_OF_STEP = 5,
 	STEP_LEAST_MS = 5000, /* rounds of an idle guest take milliseconds */
 	STEPS = 6,            /* 30 rounds in all: QEMU's own auto-converge needs about 20 to reach its limit */
+	SWITCHES_MAX = 2,     /* times that post-copy is asked for when it does not begin */
 };
 
 static void restart_step(struct engine *engine, struct move *move, uint32_t rounds)
@@ -33,6 +35,8 @@ static void give_up(struct engine *engine, struct move *move, const struct hv_st
 		move->record.guest, stats->rounds, (double)stats->memory_remaining_bytes / 1e6,
 		(double)stats->dirty_rate_bytes_per_s / 1e6, (double)move->rate_bytes_per_s / 1e6,
 		(long long)move->ladder_downtime_ms);
+	if (move->no_post_copy.code != ERR_NONE)
+		error_hint(&move->failure, "post_copy is allowed, but: %s", move->no_post_copy.message);
 	run_abort(engine, move);
 }
 
@@ -63,8 +67,10 @@ void converge_watch(struct engine *engine, struct move *move, const struct hv_st
 	if (stats->rounds - move->ladder_round < ROUNDS_OF_STEP || engine->now_ms - move->ladder_ms < STEP_LEAST_MS)
 		return;
 	restart_step(engine, move, stats->rounds);
-	if (++move->ladder_step >= STEPS)
-		give_up(engine, move, stats);
-	else
+	if (++move->ladder_step < STEPS)
 		allow_more(engine, move);
+	else if (post_copy_may_begin(engine, move) && move->ladder_step < STEPS + SWITCHES_MAX)
+		post_copy_begin(engine, move, stats);
+	else
+		give_up(engine, move, stats);
 }

@@ -126,6 +126,9 @@ struct move {
 	int64_t switchover_ms;      /* when its switchover began */
 	uint32_t ladder_step, ladder_round; /* see converge.c */
 	int64_t ladder_ms, ladder_downtime_ms;
+	struct error no_post_copy;  /* why it cannot be switched although that is allowed; see post_copy.c */
+	uint32_t recoveries;        /* of a post-copy that broke off, since a byte moved */
+	int64_t recover_ms;         /* no other before */
 	bool is_abort_wanted;
 	int64_t abort_ms;           /* when to ask again */
 	struct error failure;       /* why it is aborted or what the migration said */
@@ -194,6 +197,7 @@ struct down_path {
 struct host_load {
 	uint32_t outgoing, incoming, outgoing_storage, incoming_storage;
 	int64_t down_since_ms; /* TIME_NEVER = up */
+	struct error no_post_copy; /* what its QEMU said when a guest was to arrive by post-copy */
 	uint32_t first_link;   /* links: first_link + 2 * i + (1 for in) */
 };
 
@@ -330,6 +334,7 @@ void run_note(struct engine *engine, struct move *move, const struct hv_note *no
 void run_tick(struct engine *engine, struct move *move);
 int64_t run_deadline(const struct engine *engine, const struct move *move);
 void run_abort(struct engine *engine, struct move *move);
+void run_fail(struct engine *engine, struct move *move, const struct error *why); /* into UNKNOWN: both hosts are asked */
 /* A move that was found under way, ours, without us: follow it. */
 void run_adopt(struct engine *engine, struct move *move, bool is_switching);
 
@@ -358,6 +363,19 @@ void cold_judge(struct engine *engine, struct move *move);
 /* converge.c: guests that write faster than is copied */
 void converge_begin(struct engine *engine, struct move *move);
 void converge_watch(struct engine *engine, struct move *move, const struct hv_stats *stats);
+
+/* post_copy.c: guests that run on their target before their memory is there */
+bool post_copy_is_flowing(const struct move *move); /* as the source says: it has been switched */
+void post_copy_decide(struct engine *engine, struct move *move, const struct error *why_not);
+bool post_copy_was_refused(struct engine *engine, struct move *move, const struct error *why);
+bool post_copy_may_begin(const struct engine *engine, const struct move *move);
+void post_copy_begin(struct engine *engine, struct move *move, const struct hv_stats *stats);
+void post_copy_replied(struct engine *engine, struct move *move, const struct hv_reply *reply);
+bool post_copy_follow(struct engine *engine, struct move *move, enum hv_phase phase);
+void post_copy_watch(struct engine *engine, struct move *move);
+void post_copy_adopt(struct engine *engine, struct move *move);
+void post_copy_recover(struct engine *engine, struct move *move);
+void post_copy_lost(struct engine *engine, struct move *move, const char *text);
 
 /* finish.c: the end of an attempt */
 void finish_moved(struct engine *engine, struct move *move);     /* proven on the target: clean up */

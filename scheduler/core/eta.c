@@ -20,7 +20,7 @@ static uint64_t remaining_of(const struct move *move)
 	if (move_state_is_end(move->record.state) || move->record.state == MOVE_VERIFYING ||
 		move->record.state == MOVE_CLEANUP)
 		return 0;
-	if (move->stats_ms != 0 && move->stats.phase == HV_PHASE_MEMORY)
+	if (move->stats_ms != 0 && (move->stats.phase == HV_PHASE_MEMORY || move->stats.phase == HV_PHASE_POSTCOPY))
 		return move->stats.memory_remaining_bytes;
 	if (move->stats_ms != 0 && move->stats.phase == HV_PHASE_DISKS)
 		return total > move->progress_bytes ? total - move->progress_bytes : 0;

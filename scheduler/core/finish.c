@@ -237,7 +237,7 @@ void finish_attempt(struct engine *engine, struct move *move)
 			back_to_waiting(engine, move, 0);
 		else
 			move_end(engine, move, MOVE_FAILED, &why);
-	} else if (path_falls_back(engine, move, &why)) {
+	} else if (path_falls_back(engine, move, &why) || post_copy_was_refused(engine, move, &why)) {
 		move->record.attempts--;
 		back_to_waiting(engine, move, 0);
 	} else if (attempts >= engine->options.attempts_max) {

@@ -211,6 +211,8 @@ void move_activate(struct engine *engine, struct move *move)
 	move->is_abort_wanted = false;
 	move->is_undoing = false;
 	move->cleanup_tries = move->fix_tries = 0;
+	move->recoveries = 0;
+	move->recover_ms = 0;
 	move->cleanup_ms = TIME_NEVER;
 	move->next_stats_ms = TIME_NEVER;
 	move->next_path_ms = 0;

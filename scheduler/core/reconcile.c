@@ -57,6 +57,8 @@ enum verdict_kind {
 	VERDICT_RESUME_TARGET,
 	VERDICT_DOUBTFUL,
 	VERDICT_POSTCOPY,
+	VERDICT_RECOVER,
+	VERDICT_LOST,
 	VERDICT_GUEST_STOPPED,
 	VERDICT_GUEST_GONE,
 	VERDICT_COUNT
@@ -68,6 +70,9 @@ static const struct rule_row {
 	enum verdict_kind verdict;
 	const char *text;
 } rows[] = {
+	{SEEN_POSTCOPY_FAILED, SEEN_POSTCOPY_FAILED, VERDICT_RECOVER, "in post-copy, which has broken off"},
+	{SEEN_POSTCOPY_FAILED, SEEN_GONE | SEEN_MIGRATED, VERDICT_LOST, "was in post-copy when its target lost it"},
+	{SEEN_GONE | SEEN_MIGRATED | SEEN_ARRIVED, SEEN_POSTCOPY_FAILED, VERDICT_LOST, "was in post-copy when its source lost the rest of its memory"},
 	{SEEN_POSTCOPY | SEEN_POSTCOPY_FAILED, SEEN_ANY, VERDICT_POSTCOPY, "in post-copy: neither side is touched"},
 	{SEEN_ANY, SEEN_POSTCOPY | SEEN_POSTCOPY_FAILED, VERDICT_POSTCOPY, "in post-copy: neither side is touched"},
 	{SEEN_PAUSED_JOB, SEEN_ACTIVE | SEEN_ACTIVE_OUT, VERDICT_UNCONFIRMED, "runs on the target; the source has not been told"},
@@ -142,7 +147,10 @@ static enum seen seen_of(const struct move *move, enum side side)
 		return where->shutoff_by_migration ? SEEN_MIGRATED : SEEN_SHUTOFF;
 	case HV_RUNNING:
 		if (where->postcopy)
-			return SEEN_POSTCOPY;
+			return where->postcopy_failed ? SEEN_POSTCOPY_FAILED : SEEN_POSTCOPY;
+		/* Its Finish is under way and may still end it: that says no more than silence. */
+		if (side == SIDE_TARGET && where->job == HV_JOB_IN)
+			return SEEN_SILENT;
 		return where->job == HV_JOB_OUT ? SEEN_ACTIVE_OUT : SEEN_ACTIVE;
 	case HV_PAUSED:
 		break;
@@ -408,13 +416,35 @@ static void ended(struct engine *engine, struct move *move, enum verdict_kind ve
 	}
 }
 
+/* Its source tells how far it is, while a job of it is there; one that the source calls failed may still end by itself. */
+static void in_post_copy(struct engine *engine, struct move *move)
+{
+	const struct hv_where *source = &move->reconcile.sides[SIDE_SOURCE].where;
+	bool is_followed = seen_of(move, SIDE_SOURCE) == SEEN_POSTCOPY && source->job == HV_JOB_OUT;
+
+	if (is_followed && move->record.state == MOVE_UNKNOWN)
+		post_copy_adopt(engine, move);
+	else
+		reconcile_again(engine, move);
+}
+
 static void act(struct engine *engine, struct move *move, const struct rule_row *row)
 {
 	switch (row->verdict) {
 	case VERDICT_ASK_AGAIN:
-	case VERDICT_POSTCOPY:
 	case VERDICT_COUNT:
 		reconcile_again(engine, move);
+		break;
+	case VERDICT_POSTCOPY:
+		in_post_copy(engine, move);
+		break;
+	case VERDICT_RECOVER:
+		if (reconcile_is_settled(engine, move, row->verdict))
+			post_copy_recover(engine, move);
+		break;
+	case VERDICT_LOST:
+		if (reconcile_is_settled(engine, move, row->verdict))
+			post_copy_lost(engine, move, row->text);
 		break;
 	case VERDICT_SWITCHING:
 		ask_at(move, engine->now_ms + SWITCH_ASK_MS);
@@ -469,7 +499,7 @@ static bool is_asking(const struct move *move)
 static bool must_be_seen_twice(enum verdict_kind verdict)
 {
 	return verdict == VERDICT_NOT_MOVED || verdict == VERDICT_ORPHAN || verdict == VERDICT_CONFIRM_LOST ||
-		verdict == VERDICT_RESUME_SOURCE || verdict == VERDICT_DOUBTFUL || verdict == VERDICT_GUEST_STOPPED ||
+		verdict == VERDICT_RESUME_SOURCE || verdict == VERDICT_DOUBTFUL || verdict == VERDICT_RECOVER || verdict == VERDICT_LOST || verdict == VERDICT_GUEST_STOPPED ||
 		verdict == VERDICT_GUEST_GONE;
 }
 

@@ -60,6 +60,7 @@ void run_fill(struct engine *engine, struct move *move, struct hv_request *reque
 	request->autostart = move->record.autostart;
 	request->downtime_ms = engine->options.downtime_limit_ms;
 	request->auto_converge = engine->options.auto_converge;
+	request->postcopy = move->record.state == MOVE_PREFLIGHT ? engine->options.post_copy : move->record.post_copy != POST_COPY_NO;
 	request->keep_backing = engine->options.keep_backing;
 	request->paused_handover = move->record.handover_paused;
 	request->check_address = move->network == INDEX_NONE || engine->inventory->networks[move->network].is_checked;
@@ -89,7 +90,7 @@ void run_begin(struct engine *engine, struct move *move)
 		run_fill(engine, move, move_request(engine, move, HV_PREFLIGHT, SIDE_SOURCE));
 }
 
-static void fail_into_unknown(struct engine *engine, struct move *move, const struct error *why)
+void run_fail(struct engine *engine, struct move *move, const struct error *why)
 {
 	move->failure = *why;
 	move_set_state(engine, move, MOVE_UNKNOWN, "%s", why->message);
@@ -103,7 +104,7 @@ static void preflight_refused(struct engine *engine, struct move *move, const st
 	finish_attempt(engine, move);
 }
 
-static void start_prepare(struct engine *engine, struct move *move)
+static void start_prepare(struct engine *engine, struct move *move, const struct error *why_no_post_copy)
 {
 	size_t i;
 
@@ -116,6 +117,7 @@ static void start_prepare(struct engine *engine, struct move *move)
 	move->record.epoch++;
 	/* Only a persistent guest's source tells afterwards whether it was moved (undefined) or has crashed. */
 	move->record.handover_paused = engine->options.paused_handover && move->record.persistent && move->record.method == METHOD_LIVE;
+	post_copy_decide(engine, move, why_no_post_copy);
 	move_set_state(engine, move, MOVE_PREPARING, "%zu disks to copy", move->record.n_disks);
 	run_fill(engine, move, move_request(engine, move, HV_PREPARE, SIDE_SOURCE));
 }
@@ -144,7 +146,7 @@ static void preflight_done(struct engine *engine, struct move *move, struct hv_r
 	if (move->record.cancel_requested)
 		finish_attempt(engine, move);
 	else
-		start_prepare(engine, move);
+		start_prepare(engine, move, &found->no_postcopy);
 }
 
 static void start_migrate(struct engine *engine, struct move *move)
@@ -185,12 +187,12 @@ static void prepare_done(struct engine *engine, struct move *move, struct hv_rep
 	/* What was given up on may still be at work: one look at the hosts is not enough. */
 	move->reconcile.must_settle |= reply->outcome_unknown;
 	if (reply->error.code != ERR_NONE) {
-		fail_into_unknown(engine, move, &reply->error);
+		run_fail(engine, move, &reply->error);
 	} else if (move->record.cancel_requested) {
 		struct error why;
 
 		error_set(&why, ERR_CANCELLED, "cancelled before the copy of guest %s began", move->record.guest);
-		fail_into_unknown(engine, move, &why);
+		run_fail(engine, move, &why);
 	} else if (move->record.method == METHOD_COLD) {
 		cold_prepared(engine, move);
 	} else {
@@ -212,6 +214,8 @@ static void take_stats(struct engine *engine, struct move *move, const struct hv
 	bandwidth_sample(engine, move, stats);
 	if ((bytes != move->progress_bytes && !are_disks_level(stats)) || stats->phase != move->stats.phase)
 		move->progress_ms = engine->now_ms;
+	if (bytes > move->progress_bytes && stats->phase == HV_PHASE_POSTCOPY)
+		move->recoveries = 0;
 	move->progress_bytes = bytes;
 	move->stats = *stats;
 	move->stats_ms = engine->now_ms;
@@ -230,9 +234,11 @@ static void migrate_done(struct engine *engine, struct move *move, struct hv_rep
 	move->next_stats_ms = TIME_NEVER;
 	move->reconcile.must_settle |= reply->outcome_unknown;
 	move->may_have_switched |= reply->outcome_unknown;
+	if (reply->stats.downtime_ms > 0 && move->record.post_copy == POST_COPY_USED)
+		move->record.measured_downtime_ms = reply->stats.downtime_ms; /* it runs on the target, whatever else went wrong */
 	if (reply->error.code != ERR_NONE) {
 		/* Why we aborted it says more than that it was aborted. */
-		fail_into_unknown(engine, move, move->failure.code != ERR_NONE ? &move->failure : &reply->error);
+		run_fail(engine, move, move->failure.code != ERR_NONE ? &move->failure : &reply->error);
 		return;
 	}
 	if (reply->stats.downtime_ms > 0)
@@ -260,6 +266,8 @@ static void follow_phase(struct engine *engine, struct move *move, enum hv_phase
 {
 	enum move_state state = move->record.state;
 
+	if (post_copy_follow(engine, move, phase))
+		return;
 	if (phase == HV_PHASE_MEMORY && state == MOVE_COPYING_DISKS)
 		move_set_state(engine, move, MOVE_COPYING_MEMORY, "disks are copied");
 	else if (phase == HV_PHASE_MEMORY && state == MOVE_SWITCHOVER)
@@ -293,7 +301,7 @@ static void ended_unheard(struct engine *engine, struct move *move)
 	if (move->pending[HV_MIGRATE] != 0 || !move_state_is_on_wire(move->record.state))
 		return;
 	error_set(&why, ERR_OUTCOME_UNKNOWN, "the migration of guest %s ended while nobody waited for it", move->record.guest);
-	fail_into_unknown(engine, move, move->failure.code != ERR_NONE ? &move->failure : &why);
+	run_fail(engine, move, move->failure.code != ERR_NONE ? &move->failure : &why);
 }
 
 /* The moment at which the next move on its link is set up, and how long setting up takes. */
@@ -324,7 +332,7 @@ static void stats_done(struct engine *engine, struct move *move, const struct hv
 		ended_unheard(engine, move);
 		return;
 	}
-	if (!move->is_throttleable && (reply->stats.phase == HV_PHASE_DISKS || reply->stats.phase == HV_PHASE_MEMORY)) {
+	if (!move->is_throttleable && (reply->stats.phase == HV_PHASE_DISKS || reply->stats.phase == HV_PHASE_MEMORY || reply->stats.phase == HV_PHASE_POSTCOPY)) {
 		/* Not before: the rate of the request comes into force when the copy begins, over any that was set earlier. */
 		move->is_throttleable = true;
 		engine->must_grant = true;
@@ -363,6 +371,9 @@ void run_reply(struct engine *engine, struct move *move, struct hv_reply *reply,
 		break;
 	case HV_PATH:
 		path_reply(engine, move, reply);
+		break;
+	case HV_START_POSTCOPY:
+		post_copy_replied(engine, move, reply);
 		break;
 	case HV_SET_RATE:
 		if (reply->error.code != ERR_NONE)
@@ -423,6 +434,8 @@ void run_adopt(struct engine *engine, struct move *move, bool is_switching)
 			"found under way and adopted");
 		move->wire_ms = move->progress_ms = engine->now_ms;
 		converge_begin(engine, move);
+		if (move->record.post_copy == POST_COPY_USED)
+			move->record.post_copy = POST_COPY_ALLOWED; /* it was about to be */
 		move->is_interrupted = false;
 		if (!move->is_abort_wanted)
 			error_clear(&move->failure); /* that drover had stopped is no failure of the move */
@@ -445,7 +458,7 @@ void run_abort(struct engine *engine, struct move *move)
 		error_set(&move->failure, ERR_CANCELLED, "cancelled while guest %s was being copied", move->record.guest);
 	if (state == MOVE_COPYING_DISKS || state == MOVE_COPYING_MEMORY)
 		move_set_state(engine, move, MOVE_CANCELLING, "%s", move->failure.message);
-	/* In SWITCHOVER and beyond it is too late: the move ends as it ends. */
+	/* In SWITCHOVER, POST_COPY and beyond it is too late: the move ends as it ends. */
 	if (move->record.state == MOVE_CANCELLING && move->pending[HV_ABORT] == 0) {
 		move_request(engine, move, HV_ABORT, SIDE_SOURCE);
 		move->abort_ms = engine->now_ms + ABORT_AGAIN_MS;
@@ -473,7 +486,9 @@ static void expire(struct engine *engine, struct move *move, uint32_t slot)
  * keepalive lets the source run on. */
 static int64_t switchover_until_ms(const struct engine *engine, const struct move *move)
 {
-	return move->record.state == MOVE_SWITCHOVER ?
+	bool is_switching = move->record.state == MOVE_SWITCHOVER || (move->record.state == MOVE_POST_COPY && !post_copy_is_flowing(move));
+
+	return is_switching ?
 		move->switchover_ms + move->ladder_downtime_ms + engine->options.switchover_watch_ms : TIME_NEVER;
 }
 
@@ -485,7 +500,7 @@ static void watch_switchover(struct engine *engine, struct move *move)
 		return;
 	error_set(&why, ERR_NO_PROGRESS, "guest %s: no end of its switchover from %s to %s after %lld s", move->record.guest,
 		move->record.source, move->record.target, (long long)((engine->now_ms - move->switchover_ms) / 1000));
-	fail_into_unknown(engine, move, &why);
+	run_fail(engine, move, &why);
 }
 
 static void watch_progress(struct engine *engine, struct move *move)
@@ -493,7 +508,9 @@ static void watch_progress(struct engine *engine, struct move *move)
 	int64_t silent_ms = engine->now_ms - move->progress_ms;
 
 	watch_switchover(engine, move);
-	if (!move_state_is_on_wire(move->record.state) || silent_ms < engine->options.no_progress_ms)
+	if (move->record.state == MOVE_POST_COPY)
+		post_copy_watch(engine, move);
+	if (!move_state_is_on_wire(move->record.state) || move->record.state == MOVE_POST_COPY || silent_ms < engine->options.no_progress_ms)
 		return;
 	if (move->record.state == MOVE_CANCELLING) {
 		/* Neither end came: whatever the call still says, both hosts are asked now. */
@@ -503,7 +520,7 @@ static void watch_progress(struct engine *engine, struct move *move)
 			error_set(&why, ERR_NO_PROGRESS, "guest %s: no end of its cancelling for %lld s", move->record.guest,
 				(long long)(silent_ms / 1000));
 		move->progress_ms = engine->now_ms;
-		fail_into_unknown(engine, move, &why);
+		run_fail(engine, move, &why);
 		return;
 	}
 	error_set(&move->failure, ERR_NO_PROGRESS, "guest %s: no byte moved from %s to %s for %lld s, of %lld s allowed",
@@ -527,7 +544,8 @@ void run_tick(struct engine *engine, struct move *move)
 	else
 		watch_progress(engine, move); /* first: it may leave the wire, and then there is nothing to steer any more */
 	if (move_state_is_on_wire(move->record.state) && move->record.method == METHOD_LIVE) {
-		if (move->next_stats_ms <= engine->now_ms && move->pending[HV_STATS] == 0) {
+		/* What was asked before the switch would be taken for its outcome. */
+		if (move->next_stats_ms <= engine->now_ms && move->pending[HV_STATS] == 0 && move->pending[HV_START_POSTCOPY] == 0) {
 			move_request(engine, move, HV_STATS, SIDE_SOURCE);
 			move->next_stats_ms = TIME_NEVER;
 		}
@@ -563,7 +581,7 @@ int64_t run_deadline(const struct engine *engine, const struct move *move)
 		return deadline;
 	deadline = earlier(deadline, switchover_until_ms(engine, move));
 	deadline = earlier(deadline, move->progress_ms + engine->options.no_progress_ms);
-	if (move->pending[HV_STATS] == 0)
+	if (move->pending[HV_STATS] == 0 && move->pending[HV_START_POSTCOPY] == 0)
 		deadline = earlier(deadline, move->next_stats_ms);
 	if (move->record.state == MOVE_CANCELLING && move->pending[HV_ABORT] == 0)
 		deadline = earlier(deadline, move->abort_ms);

@@ -95,6 +95,7 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr domain, int event, int 
 	struct lv_host *host = arg;
 
 	(void)conn;
+	lv_postcopy_event(host, domain, event, detail);
 	if (event == VIR_DOMAIN_EVENT_SUSPENDED && detail == VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED)
 		lv_note(host->lv, HV_NOTE_GUEST_SUSPENDED, host, domain, 0, NULL);
 	else if (event == VIR_DOMAIN_EVENT_RESUMED)

@@ -64,6 +64,7 @@ static void read_state(int state, int reason, struct hv_where *where)
 		where->presence = HV_RUNNING;
 		where->postcopy = state == VIR_DOMAIN_RUNNING && (reason == VIR_DOMAIN_RUNNING_POSTCOPY ||
 								  reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED);
+		where->postcopy_failed = where->postcopy && reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED;
 	}
 }
 
@@ -85,14 +86,14 @@ static int operation_of(virTypedParameterPtr params, int n)
 	return operation;
 }
 
-/* The incoming side of a migration answers that statistics are on the source only. */
+/* The incoming side of a migration answers that statistics are on the source only: to libvirt they are "not supported" there. */
 static bool get_job(virDomainPtr domain, const char *guest, struct hv_where *where, struct error *err)
 {
 	virTypedParameterPtr params = NULL;
 	int type = VIR_DOMAIN_JOB_NONE, n = 0;
 
 	if (virDomainGetJobStats(domain, &type, &params, &n, 0) < 0) {
-		if (lv_last_code() != VIR_ERR_OPERATION_INVALID)
+		if (lv_last_code() != VIR_ERR_OPERATION_UNSUPPORTED && lv_last_code() != VIR_ERR_OPERATION_INVALID)
 			return lv_error(err, ERR_HOST_UNREACHABLE, "guest %s: its job cannot be read", guest);
 		virResetLastError();
 		where->job = HV_JOB_IN;
@@ -269,6 +270,12 @@ bool lv_finish_source(virConnectPtr conn, const struct hv_request *request, stru
 	return lv_delete_volumes(conn, request->host, request->disks, request->n_disks, false, request->uuid, err);
 }
 
+static bool is_in_postcopy(const struct hv_where *where)
+{
+	return where->postcopy || (where->presence == HV_PAUSED &&
+				   (where->pause_reason == HV_PAUSE_POSTCOPY || where->pause_reason == HV_PAUSE_POSTCOPY_FAILED));
+}
+
 bool lv_resume(virConnectPtr conn, const struct hv_request *request, struct error *err)
 {
 	struct hv_where where = { 0 };
@@ -276,6 +283,8 @@ bool lv_resume(virConnectPtr conn, const struct hv_request *request, struct erro
 
 	if (!domain)
 		return false;
+	if (is_in_postcopy(&where))
+		return error_set(err, ERR_VERIFY_FAILED, "guest %s is in post-copy: it is not resumed", request->guest);
 	if (where.presence == HV_RUNNING)
 		return true;
 	bool is_ours = where.has_tag && strcmp(where.job_tag.run, request->job.run) == 0 &&
@@ -295,6 +304,8 @@ bool lv_suspend(virConnectPtr conn, const struct hv_request *request, struct err
 
 	if (!domain)
 		return false;
+	if (is_in_postcopy(&where))
+		return error_set(err, ERR_VERIFY_FAILED, "guest %s is in post-copy: it is not suspended", request->guest);
 	if (where.presence == HV_PAUSED)
 		return true;
 	if (where.presence != HV_RUNNING)
@@ -316,7 +327,7 @@ bool lv_destroy(virConnectPtr conn, const struct hv_request *request, struct err
 	if (!get_where_state(domain, request->guest, &where, err))
 		return false;
 	/* Half of the guest's memory lives here: ending this copy would lose the guest for good. */
-	if (where.postcopy || where.pause_reason == HV_PAUSE_POSTCOPY || where.pause_reason == HV_PAUSE_POSTCOPY_FAILED)
+	if (is_in_postcopy(&where))
 		return error_set(err, ERR_VERIFY_FAILED, "guest %s is in post-copy: this copy is not ended", request->guest);
 	if (where.presence == HV_SHUTOFF || virDomainDestroy(domain) == 0)
 		return true;

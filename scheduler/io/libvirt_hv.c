@@ -146,6 +146,7 @@ static enum lv_lane lane_of(enum hv_kind kind)
 	switch (kind) {
 	case HV_SET_RATE:
 	case HV_SET_DOWNTIME:
+	case HV_START_POSTCOPY:
 	case HV_STATS:
 	case HV_ABORT:
 	case HV_WHERE:
@@ -230,6 +231,8 @@ static bool execute(struct lv_host *host, virConnectPtr conn, const struct hv_re
 		return lv_apply_rate(host, conn, request, err);
 	case HV_SET_DOWNTIME:
 		return lv_apply_downtime(host, conn, request, err);
+	case HV_START_POSTCOPY:
+		return lv_start_postcopy(conn, request, err);
 	case HV_STATS:
 		return lv_stats(host, conn, request, reply, err);
 	case HV_ABORT:

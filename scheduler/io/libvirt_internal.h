@@ -115,6 +115,8 @@ struct lv_move {
 	uint64_t last_disk_bytes; /* for the rate of the disk phase */
 	int64_t last_ms;
 	uint64_t disk_rate_bytes_per_s;
+	int64_t suspended_ms;         /* when its source paused it for the hand-over; 0 = not */
+	int64_t postcopy_blackout_ms; /* from then until it ran on its target; 0 = not measured */
 };
 
 /* One queued reply or note. */
@@ -222,6 +224,10 @@ bool lv_stats(struct lv_host *host, virConnectPtr conn, const struct hv_request 
 	      struct hv_reply *reply, struct error *err);
 bool lv_apply_rate(struct lv_host *host, virConnectPtr conn, const struct hv_request *request, struct error *err);
 bool lv_apply_downtime(struct lv_host *host, virConnectPtr conn, const struct hv_request *request, struct error *err);
+bool lv_start_postcopy(virConnectPtr conn, const struct hv_request *request, struct error *err);
+void lv_judge_postcopy(const struct hv_request *request, struct error *err);
+void lv_postcopy_event(struct lv_host *host, virDomainPtr domain, int event, int detail);
+int64_t lv_postcopy_blackout_ms(struct lv_host *host, const char *guest); /* 0 = not measured */
 bool lv_abort(struct lv_host *host, virConnectPtr conn, const struct hv_request *request, struct error *err);
 /* libvirt_cold.c: guests that do not go live */
 bool lv_shutdown(virConnectPtr conn, const struct hv_request *request, struct error *err);

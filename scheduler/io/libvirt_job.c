@@ -182,6 +182,21 @@ static bool steer_memory(virDomainPtr domain, const struct lv_move *wanted, uint
 	return in_force;
 }
 
+/* In post-copy another bound counts, 0 = none. */
+static bool steer_postcopy(virDomainPtr domain, const struct lv_move *wanted, uint64_t *ret_limit)
+{
+	json_t *parameters = monitor(domain, "{\"execute\":\"query-migrate-parameters\"}");
+	uint64_t rate = (uint64_t)json_integer_value(json_object_get(parameters, "max-postcopy-bandwidth"));
+	uint64_t mib = wanted->rate_bytes_per_s == 0 ? 0 : rate_mib(wanted->rate_bytes_per_s);
+	bool in_force = parameters != NULL && (!wanted->has_rate || rate == mib * MIB);
+
+	if (!in_force && virDomainMigrateSetMaxSpeed(domain, (unsigned long)mib, VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY) < 0)
+		virResetLastError();
+	*ret_limit = rate;
+	json_decref(parameters);
+	return in_force;
+}
+
 /* Brings the wanted rate in force for the phase; remembers when QEMU has confirmed it, so that a
  * settled migration costs no monitor calls. */
 static void steer(struct lv_host *host, virDomainPtr domain, const char *guest, enum hv_phase phase, uint64_t *ret_limit)
@@ -202,17 +217,17 @@ static void steer(struct lv_host *host, virDomainPtr domain, const char *guest, 
 	*ret_limit = wanted.rate_bytes_per_s;
 	if (!move || wanted.rate_in_force || (!wanted.has_rate && wanted.downtime_ms <= 0))
 		return;
-	if (phase != HV_PHASE_DISKS && phase != HV_PHASE_MEMORY)
+	if (phase != HV_PHASE_DISKS && phase != HV_PHASE_MEMORY && phase != HV_PHASE_POSTCOPY)
 		return;
 	/* The memory channel in the disk phase too: it then starts with the right rate. */
-	bool in_force = steer_memory(domain, &wanted, &memory_limit);
+	bool in_force = phase == HV_PHASE_POSTCOPY ? steer_postcopy(domain, &wanted, &memory_limit) : steer_memory(domain, &wanted, &memory_limit);
 	if (phase == HV_PHASE_DISKS && wanted.has_rate)
 		in_force = steer_mirrors(domain, wanted.rate_bytes_per_s, &disk_limit);
 	*ret_limit = phase == HV_PHASE_DISKS ? disk_limit : memory_limit;
 	pthread_mutex_lock(&lv->mutex);
 	move = lv_move_find(lv, host->name, guest, false);
 	/* A disk phase is never settled: as mirrors get ready, the others' shares grow. */
-	if (move && in_force && phase == HV_PHASE_MEMORY && move->rate_bytes_per_s == wanted.rate_bytes_per_s &&
+	if (move && in_force && phase != HV_PHASE_DISKS && move->rate_bytes_per_s == wanted.rate_bytes_per_s &&
 	    move->downtime_ms == wanted.downtime_ms)
 		move->rate_in_force = true;
 	pthread_mutex_unlock(&lv->mutex);
@@ -249,6 +264,18 @@ static void forget(struct lv_host *host, const char *guest)
 	pthread_mutex_unlock(&host->lv->mutex);
 }
 
+static void read_paused_phase(int reason, struct hv_stats *stats)
+{
+	if (reason == VIR_DOMAIN_PAUSED_MIGRATION)
+		stats->phase = HV_PHASE_SWITCHOVER;
+	else if (reason == VIR_DOMAIN_PAUSED_POSTCOPY)
+		stats->phase = HV_PHASE_POSTCOPY;
+	else if (reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED)
+		stats->phase = HV_PHASE_POSTCOPY_FAILED;
+	if (stats->phase == HV_PHASE_POSTCOPY || stats->phase == HV_PHASE_POSTCOPY_FAILED)
+		stats->dirty_rate_bytes_per_s = 0; /* what it writes now is on the target */
+}
+
 /* Statistics of an outgoing migration; phase NONE when there is none. */
 static bool read_job(virDomainPtr domain, const char *guest, struct hv_stats *ret, struct error *err)
 {
@@ -258,7 +285,7 @@ static bool read_job(virDomainPtr domain, const char *guest, struct hv_stats *re
 	if (virDomainGetJobStats(domain, &type, &params, &n, 0) < 0) {
 		int code = lv_last_code();
 		/* Stopped, gone, or the incoming side: nothing goes out from here. */
-		if (code == VIR_ERR_OPERATION_INVALID || code == VIR_ERR_NO_DOMAIN) {
+		if (code == VIR_ERR_OPERATION_INVALID || code == VIR_ERR_OPERATION_UNSUPPORTED || code == VIR_ERR_NO_DOMAIN) {
 			virResetLastError();
 			return true;
 		}
@@ -267,9 +294,8 @@ static bool read_job(virDomainPtr domain, const char *guest, struct hv_stats *re
 	virTypedParamsGetInt(params, n, VIR_DOMAIN_JOB_OPERATION, &operation);
 	if (type != VIR_DOMAIN_JOB_NONE && operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT) {
 		lv_stats_read(params, n, ret);
-		if (virDomainGetState(domain, &state, &reason, 0) == 0 && state == VIR_DOMAIN_PAUSED &&
-		    reason == VIR_DOMAIN_PAUSED_MIGRATION)
-			ret->phase = HV_PHASE_SWITCHOVER;
+		if (virDomainGetState(domain, &state, &reason, 0) == 0 && state == VIR_DOMAIN_PAUSED)
+			read_paused_phase(reason, ret);
 	}
 	virTypedParamsFree(params, n);
 	return true;

@@ -74,7 +74,7 @@ static bool add_params(const struct migration *migration, const char *live, cons
 		       virTypedParameterPtr *params, int *n, int *max)
 {
 	const struct hv_request *request = migration->request;
-	bool ok = add_text(params, n, max, VIR_MIGRATE_PARAM_DEST_XML, live);
+	bool ok = !live || add_text(params, n, max, VIR_MIGRATE_PARAM_DEST_XML, live);
 
 	if (persistent)
 		ok = ok && add_text(params, n, max, VIR_MIGRATE_PARAM_PERSIST_XML, persistent);
@@ -121,6 +121,10 @@ static unsigned flags_of(const struct migration *migration, bool is_persistent_h
 		flags |= VIR_MIGRATE_AUTO_CONVERGE;
 	if (request->paused_handover)
 		flags |= VIR_MIGRATE_PAUSED;
+	if (request->postcopy)
+		flags |= VIR_MIGRATE_POSTCOPY;
+	if (request->postcopy_recover)
+		flags |= VIR_MIGRATE_POSTCOPY_RESUME;
 	return flags;
 }
 
@@ -203,6 +207,7 @@ static bool call(const struct migration *migration, virConnectPtr conn, virDomai
 	ok = carry(migration, domain, params, n, flags_of(migration, is_persistent_here), &reply->error);
 	if (!ok) {
 		judge_locks(request, &reply->error);
+		lv_judge_postcopy(request, &reply->error);
 		lv_forget_hops(migration->host, migration->target); /* the next preflight asks anew */
 		/* The copy may still be running, or be done: only the hosts know. */
 		reply->outcome_unknown = virConnectIsAlive(conn) != 1;
@@ -237,6 +242,9 @@ static bool migrate(const struct migration *migration, virConnectPtr conn, struc
 	int is_persistent = virDomainIsPersistent(domain);
 	if (is_persistent < 0)
 		return lv_error(&reply->error, ERR_MIGRATE_FAILED, "guest %s: whether it is persistent", request->guest);
+	/* Both hosts know it already. */
+	if (request->postcopy_recover)
+		return call(migration, conn, domain, NULL, NULL, is_persistent == 1, reply);
 	struct lv_nets nets;
 	if (!read_nets(migration, &nets, &reply->error))
 		return false;
@@ -292,6 +300,9 @@ static void *run(void *arg)
 		if (migrate(migration, conn, &reply))
 			read_finished(migration, &reply.stats);
 		virConnectClose(conn);
+		int64_t blackout_ms = lv_postcopy_blackout_ms(migration->host, migration->request->guest);
+		if (blackout_ms > 0)
+			reply.stats.downtime_ms = blackout_ms;
 	}
 	if (reply.error.code != ERR_NONE)
 		error_wrap(&reply.error, "host %s", migration->host->name);
@@ -321,7 +332,7 @@ static bool reserve(struct lv_host *host, const struct hv_request *request, stru
 		move->is_ours = true;
 		move->is_called = move->cancelled = move->rate_in_force = false;
 		move->phase = HV_PHASE_NONE;
-		move->last_ms = 0;
+		move->last_ms = move->suspended_ms = move->postcopy_blackout_ms = 0;
 		move->has_rate = request->rate_bytes_per_s > 0;
 		move->rate_bytes_per_s = request->rate_bytes_per_s;
 		move->downtime_ms = request->downtime_ms;

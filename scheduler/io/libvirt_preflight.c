@@ -113,6 +113,7 @@ static bool check_all(struct lv_check *check, const char *xml, struct error *err
 	if (!check_state(check, err) || !check_free_of_jobs(check, xml, err) || !check_absent(check, err) || !lv_target_fits(&ask, err) ||
 	    !lv_check_storage(check, err))
 		return false;
+	lv_check_postcopy(check, xml);
 	/* block-job-set-speed through the monitor of QEMU. */
 	const char *driver = virConnectGetType(check->source);
 	check->result.disks_can_be_throttled = driver && strcmp(driver, "QEMU") == 0;

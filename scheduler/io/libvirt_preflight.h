@@ -16,6 +16,9 @@ struct lv_check {
 /* Fills result.disks with those that must be copied; refuses the guest otherwise. */
 bool lv_check_storage(struct lv_check *check, struct error *err);
 
+/* libvirt_postcopy.c. Fills result.no_postcopy, where post-copy is asked for. */
+void lv_check_postcopy(struct lv_check *check, const char *xml);
+
 /* libvirt_share.c */
 bool lv_pool_holds_files(const char *kind);
 bool lv_pool_holds_luns(const char *kind);

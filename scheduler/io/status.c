@@ -64,6 +64,8 @@ static const char *phase_name(enum hv_phase phase)
 	case HV_PHASE_DISKS: return "disks";
 	case HV_PHASE_MEMORY: return "memory";
 	case HV_PHASE_SWITCHOVER: return "switchover";
+	case HV_PHASE_POSTCOPY: return "post_copy";
+	case HV_PHASE_POSTCOPY_FAILED: return "post_copy_failed";
 	case HV_PHASE_DONE: return "done";
 	}
 	return "none";

@@ -62,6 +62,11 @@ void row_bind_move_state(struct row *row, enum move_state value)
 	row_bind_text(row, move_state_name(value));
 }
 
+void row_bind_post_copy(struct row *row, enum post_copy value)
+{
+	row_bind_text(row, post_copy_name(value));
+}
+
 void row_bind_disk_format(struct row *row, enum disk_format value)
 {
 	row_bind_text(row, disk_format_name(value));
@@ -176,6 +181,18 @@ enum move_state row_move_state(struct row *row, const char *column)
 	if (state == MOVE_STATE_COUNT)
 		mark_bad(row, column);
 	return state;
+}
+
+enum post_copy row_post_copy(struct row *row, const char *column)
+{
+	const char *name = next_text(row);
+	enum post_copy post_copy = name ? post_copy_by_name(name) : POST_COPY_COUNT;
+
+	if (post_copy == POST_COPY_COUNT) {
+		mark_bad(row, column);
+		return POST_COPY_NO;
+	}
+	return post_copy;
 }
 
 enum disk_format row_disk_format(struct row *row)

@@ -55,6 +55,7 @@
 	X(was_paused, boolean, was_paused) \
 	X(cancel_requested, boolean, cancel_requested) \
 	X(handover_paused, boolean, handover_paused) \
+	X(post_copy, post_copy, post_copy) \
 	X(path_source, text, path_source) \
 	X(path_target, text, path_target) \
 	X(warning_code, error_code, warning.code) \
@@ -147,6 +148,7 @@ void row_bind_request_kind(struct row *row, enum request_kind value);
 void row_bind_batch_state(struct row *row, enum batch_state value);
 void row_bind_move_kind(struct row *row, enum move_kind value);
 void row_bind_move_method(struct row *row, enum move_method value);
+void row_bind_post_copy(struct row *row, enum post_copy value);
 void row_bind_move_state(struct row *row, enum move_state value);
 void row_bind_disk_format(struct row *row, enum disk_format value);
 void row_bind_error_code(struct row *row, enum error_code value);
@@ -162,6 +164,7 @@ void row_bind_limit_kind(struct row *row, enum limit_kind value);
 #define ROW_READ_batch_state(row, column, member) (member) = row_batch_state(row, column);
 #define ROW_READ_move_kind(row, column, member) (member) = row_move_kind(row, column);
 #define ROW_READ_move_method(row, column, member) (member) = row_move_method(row);
+#define ROW_READ_post_copy(row, column, member) (member) = row_post_copy(row, column);
 #define ROW_READ_move_state(row, column, member) (member) = row_move_state(row, column);
 #define ROW_READ_disk_format(row, column, member) (member) = row_disk_format(row);
 #define ROW_READ_error_code(row, column, member) (member) = row_error_code(row);
@@ -176,6 +179,7 @@ enum request_kind row_request_kind(struct row *row, const char *column);
 enum batch_state row_batch_state(struct row *row, const char *column);
 enum move_kind row_move_kind(struct row *row, const char *column);
 enum move_method row_move_method(struct row *row);
+enum post_copy row_post_copy(struct row *row, const char *column);
 enum move_state row_move_state(struct row *row, const char *column);
 enum disk_format row_disk_format(struct row *row);
 enum error_code row_error_code(struct row *row);

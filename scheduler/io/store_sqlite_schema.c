@@ -18,6 +18,27 @@
 
 #define APPLICATION_ID 0x44525652 /* "DRVR" */
 
+/* For people and scripts. */
+#define VIEWS \
+	"CREATE VIEW v_move AS" \
+	"  SELECT m.id, m.batch, m.position, m.guest, m.uuid, m.source, m.target, m.kind, m.state, m.attempts, m.network," \
+	"    m.started_wall_ms, m.ended_wall_ms," \
+	"    CASE WHEN m.ended_wall_ms > 0 AND m.started_wall_ms > 0 THEN m.ended_wall_ms - m.started_wall_ms END" \
+	"      AS duration_ms," \
+	"    m.planned_duration_ms, m.bytes_transferred, m.planned_bytes," \
+	"    CASE WHEN m.measured_downtime_ms >= 0 THEN m.measured_downtime_ms END AS downtime_ms," \
+	"    m.rounds, m.error_code, m.error_message, m.error_hint" \
+	"  FROM move m;" \
+	"CREATE VIEW v_batch AS" \
+	"  SELECT b.id, b.kind, b.state, b.title, b.reason, b.who, b.created_wall_ms, b.ended_wall_ms," \
+	"    CASE WHEN b.ended_wall_ms > 0 THEN b.ended_wall_ms - b.created_wall_ms END AS duration_ms," \
+	"    b.planned_makespan_ms, b.lower_bound_ms," \
+	"    (SELECT count(*) FROM move m WHERE m.batch = b.id) AS moves," \
+	"    (SELECT count(*) FROM move m WHERE m.batch = b.id AND m.state = 'done') AS moves_done," \
+	"    (SELECT count(*) FROM move m WHERE m.batch = b.id AND m.state IN ('failed', 'cancelled')) AS moves_left," \
+	"    (SELECT coalesce(sum(m.bytes_transferred), 0) FROM move m WHERE m.batch = b.id) AS bytes_transferred" \
+	"  FROM batch b;"
+
 static const char first_schema[] =
 	"CREATE TABLE meta ("
 	"  id INTEGER PRIMARY KEY CHECK (id = 1),"
@@ -116,24 +137,7 @@ static const char first_schema[] =
 	"  text TEXT NOT NULL"
 	") STRICT;"
 	"CREATE INDEX audit_by_batch ON audit (batch, seq);"
-	"CREATE VIEW v_move AS"
-	"  SELECT m.id, m.batch, m.position, m.guest, m.uuid, m.source, m.target, m.kind, m.state, m.attempts, m.network,"
-	"    m.started_wall_ms, m.ended_wall_ms,"
-	"    CASE WHEN m.ended_wall_ms > 0 AND m.started_wall_ms > 0 THEN m.ended_wall_ms - m.started_wall_ms END"
-	"      AS duration_ms,"
-	"    m.planned_duration_ms, m.bytes_transferred, m.planned_bytes,"
-	"    CASE WHEN m.measured_downtime_ms >= 0 THEN m.measured_downtime_ms END AS downtime_ms,"
-	"    m.rounds, m.error_code, m.error_message, m.error_hint"
-	"  FROM move m;"
-	"CREATE VIEW v_batch AS"
-	"  SELECT b.id, b.kind, b.state, b.title, b.reason, b.who, b.created_wall_ms, b.ended_wall_ms,"
-	"    CASE WHEN b.ended_wall_ms > 0 THEN b.ended_wall_ms - b.created_wall_ms END AS duration_ms,"
-	"    b.planned_makespan_ms, b.lower_bound_ms,"
-	"    (SELECT count(*) FROM move m WHERE m.batch = b.id) AS moves,"
-	"    (SELECT count(*) FROM move m WHERE m.batch = b.id AND m.state = 'done') AS moves_done,"
-	"    (SELECT count(*) FROM move m WHERE m.batch = b.id AND m.state IN ('failed', 'cancelled')) AS moves_left,"
-	"    (SELECT coalesce(sum(m.bytes_transferred), 0) FROM move m WHERE m.batch = b.id) AS bytes_transferred"
-	"  FROM batch b;";
+	VIEWS;
 
 static const char paths_and_warnings[] =
 	"ALTER TABLE move ADD COLUMN path_source TEXT;"
@@ -157,8 +161,19 @@ static const char limits[] =
 	"  PRIMARY KEY (kind, host, network)"
 	") STRICT;";
 
+/* A state more: a column's CHECK cannot be changed, so the column is made anew, and what looks at it meanwhile taken away. */
+static const char post_copies[] =
+	"DROP VIEW v_move;"
+	"DROP VIEW v_batch;"
+	"ALTER TABLE move RENAME COLUMN state TO state_before;"
+	"ALTER TABLE move ADD COLUMN state TEXT NOT NULL DEFAULT 'unknown' CHECK (state IN (@move_state@));"
+	"UPDATE move SET state = state_before;"
+	"ALTER TABLE move DROP COLUMN state_before;"
+	"ALTER TABLE move ADD COLUMN post_copy TEXT NOT NULL DEFAULT 'no' CHECK (post_copy IN ('no', 'allowed', 'used'));"
+	VIEWS;
+
 /* migrations[n] takes a file from version n to n + 1. */
-static const char *const migrations[] = {first_schema, paths_and_warnings, methods, limits};
+static const char *const migrations[] = {first_schema, paths_and_warnings, methods, limits, post_copies};
 
 enum { SCHEMA_VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 

@@ -221,6 +221,7 @@ static struct move_record full_move(void)
 		.autostart = true,
 		.was_paused = true,
 		.handover_paused = true,
+		.post_copy = POST_COPY_USED,
 		.path_source = (char *)"10.8.0.1",
 		.path_target = (char *)"10.8.0.2",
 	};
@@ -259,6 +260,7 @@ static void every_member_of_a_move_comes_back(void **state)
 	assert_true(out->bytes_transferred == in.bytes_transferred && out->measured_downtime_ms == -1 && out->rounds == 17);
 	assert_true(out->autostart && !out->persistent && out->was_paused);
 	assert_true(!out->cancel_requested && out->handover_paused);
+	assert_int_equal(out->post_copy, POST_COPY_USED);
 	assert_string_equal(out->path_source, "10.8.0.1");
 	assert_string_equal(out->path_target, "10.8.0.2");
 	assert_int_equal(out->warning.code, ERR_WRONG_PATH);

@@ -263,7 +263,7 @@ static void a_file_from_the_future_is_refused_with_both_numbers(void **state)
 	make_store();
 	shell(path, "PRAGMA user_version = 4711");
 	expect_open_refused(ERR_STATE_VERSION, "4711");
-	expect_open_refused(ERR_STATE_VERSION, "up to 4");
+	expect_open_refused(ERR_STATE_VERSION, "up to 5");
 }
 
 /* As the first version wrote it, with a move in it. */
@@ -278,10 +278,13 @@ static void a_file_of_the_first_version_is_brought_up_to_date(void **state)
 	shell(path, "ALTER TABLE move DROP COLUMN path_source; ALTER TABLE move DROP COLUMN path_target;"
 		"ALTER TABLE move DROP COLUMN warning_code; ALTER TABLE move DROP COLUMN warning_message;"
 		"ALTER TABLE move DROP COLUMN warning_hint; ALTER TABLE move DROP COLUMN method;"
-		"ALTER TABLE move DROP COLUMN was_shutoff; DROP TABLE limits; PRAGMA user_version = 1;"
+		"ALTER TABLE move DROP COLUMN was_shutoff; ALTER TABLE move DROP COLUMN post_copy; DROP TABLE limits; PRAGMA user_version = 1;"
+		"DROP VIEW v_move; DROP VIEW v_batch; ALTER TABLE move DROP COLUMN state;"
+		"ALTER TABLE move ADD COLUMN state TEXT NOT NULL DEFAULT 'unknown' CHECK (state IN ('done', 'unknown'));"
+		"CREATE VIEW v_move AS SELECT id FROM move; CREATE VIEW v_batch AS SELECT id FROM batch;"
 		"INSERT INTO batch VALUES (1, 'drain', 'done', 't', NULL, NULL, NULL, 1, 2, 3, 4, NULL);"
-		"INSERT INTO move VALUES (1, 1, 0, 'web', '', 'h1', 'h2', 'shared', 'done', 1, 1, NULL, NULL, 0, 0, 0, 0, 0, 1, 2, 0, 5, 0,"
-		" 0, 1, 0, 0, 0, 'none', '', '');");
+		"INSERT INTO move VALUES (1, 1, 0, 'web', '', 'h1', 'h2', 'shared', 1, 1, NULL, NULL, 0, 0, 0, 0, 0, 1, 2, 0, 5, 0,"
+		" 0, 1, 0, 0, 0, 'none', '', '', 'done');");
 	store = open_store();
 	assert_done(store->load(store, &image, &err), err);
 	assert_int_equal(image->n_moves, 1);
@@ -290,8 +293,12 @@ static void a_file_of_the_first_version_is_brought_up_to_date(void **state)
 	assert_null(image->moves[0].path_source);
 	assert_int_equal(image->moves[0].method, METHOD_LIVE);
 	assert_false(image->moves[0].was_shutoff);
+	assert_int_equal(image->moves[0].state, MOVE_DONE);
+	assert_int_equal(image->moves[0].post_copy, POST_COPY_NO);
 	store_image_free(image);
 	store->close(store);
+	assert_int_equal(shell_result("UPDATE move SET state = 'post_copy'; SELECT 1 / (SELECT count(*) FROM v_move WHERE state = 'post_copy' AND duration_ms = 1)"),
+		SQLITE_OK);
 }
 
 static void a_database_of_another_program_is_refused_and_left_alone(void **state)

@@ -128,6 +128,30 @@ static void script_meeting(struct chaos *chaos)
 	apply(chaos, SIM_FAULT_HOST_DIES, SIM_PHASE_CONFIRM, guest, any_host(chaos));
 }
 
+/* In post-copy, which comes late and seldom. From a die of its own: what it gives is not missing in the other draws. */
+static void script_post_copy(struct chaos *chaos, struct dice aside)
+{
+	static const enum sim_fault_kind kinds[] = {
+		SIM_FAULT_LINK_CUT, SIM_FAULT_MIGRATION_ERROR, SIM_FAULT_LIBVIRTD_RESTART, SIM_FAULT_PEER_CUT, SIM_FAULT_HOST_DIES,
+		SIM_FAULT_MIGRATION_ERROR, SIM_FAULT_INCOMING_KILLED, SIM_FAULT_GUEST_ENDS,
+	};
+	const struct inventory *inventory = chaos->trial->inventory;
+	struct dice *dice = chaos->dice;
+	unsigned i;
+
+	chaos->dice = &aside;
+	for (i = 0; i < inventory->n_guests && dice_chance(&aside, 400); i++)
+		sim_fault(chaos->trial->sim, &(struct sim_fault){.kind = dice_chance(&aside, 500) ? SIM_FAULT_REQUEST_ERROR : SIM_FAULT_REPLY_LOST,
+			.request = HV_START_POSTCOPY});
+	for (i = 0; i < inventory->n_guests && i < 4; i++) {
+		enum sim_fault_kind kind = kinds[dice_next(&aside) % (sizeof kinds / sizeof kinds[0])];
+
+		if ((chaos->faults & 1u << kind) != 0)
+			apply(chaos, kind, SIM_PHASE_POSTCOPY, any_guest(chaos), any_host(chaos));
+	}
+	chaos->dice = dice;
+}
+
 void chaos_draw(struct chaos *chaos, struct trial *trial, struct dice *dice, bool is_calm)
 {
 	*chaos = (struct chaos){.trial = trial, .dice = dice, .restart_ms = TIME_NEVER, .next_fault_ms = TIME_NEVER};
@@ -148,6 +172,8 @@ void chaos_draw(struct chaos *chaos, struct trial *trial, struct dice *dice, boo
 	chaos->kill_per_mille = dice_chance(dice, 600) ? (unsigned)dice_between(dice, 1, 8) : 0;
 	chaos->clock_per_mille = dice_chance(dice, 300) ? (unsigned)dice_between(dice, 1, 4) : 0;
 	chaos->reload_per_mille = dice_chance(dice, 300) ? (unsigned)dice_between(dice, 1, 6) : 0;
+	if (trial->options.post_copy)
+		script_post_copy(chaos, *dice);
 	if (dice_chance(dice, 500))
 		script_faults(chaos);
 	if (dice_chance(dice, 200))
@@ -276,6 +302,16 @@ static void throttle(struct chaos *chaos)
 	trial_limit(chaos->trial, kind, is_for_all ? NULL : inventory->hosts[host].name, (uint64_t)dice_between(chaos->dice, 0, 3));
 }
 
+/* An operator who loses patience with what can only end. */
+static void cancel_post_copy(struct chaos *chaos)
+{
+	struct trial *trial = chaos->trial;
+	uint32_t guest = (uint32_t)(trial->n_events % trial->inventory->n_guests);
+
+	if (chaos->operator_per_mille > 0 && sim_guest_phase(trial->sim, guest) == SIM_PHASE_POSTCOPY)
+		trial_command(trial, COMMAND_CANCEL, 0, trial->inventory->guests[guest].name);
+}
+
 /* Limits, time limits and the way of handing over change while moves run; what concerns finished moves stays. */
 static void reload(struct chaos *chaos)
 {
@@ -369,6 +405,7 @@ void chaos_act(struct chaos *chaos)
 		fault_now(chaos);
 		chaos->next_fault_ms = trial->now_ms + dice_between(chaos->dice, 1, 2 * chaos->fault_interval_ms);
 	}
+	cancel_post_copy(chaos);
 	if (dice_chance(chaos->dice, chaos->operator_per_mille))
 		command(chaos);
 	if (dice_chance(chaos->dice, chaos->clock_per_mille))

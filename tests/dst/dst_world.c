@@ -219,6 +219,8 @@ static void draw_inventory(struct world *world, struct dice *dice)
 
 void world_draw_options(struct engine_options *options, struct dice *dice)
 {
+	struct dice aside = *dice; /* what it gives is not missing in the other draws */
+
 	engine_options_init(options);
 	if (dice_chance(dice, 250))
 		options->max_migrations = draw_u32(dice, 1, 6);
@@ -239,9 +241,23 @@ void world_draw_options(struct engine_options *options, struct dice *dice)
 	options->keep_source_disks = dice_chance(dice, 300);
 	options->paused_handover = dice_chance(dice, 400);
 	options->auto_converge = dice_chance(dice, 300);
+	options->post_copy = dice_chance(&aside, 500);
 	options->throttle = dice_chance(dice, 850);
 	options->plan.prestage = draw_u32(dice, 0, 3);
+	options->plan.post_copy = options->post_copy;
 	options->plan.search_evaluations = dice_chance(dice, 100) ? 100 : 0;
+}
+
+/* Guests that write faster than any link carries: few worlds have them by chance, and only they get to post-copy. */
+static void make_writers(struct inventory *inventory, uint64_t which)
+{
+	size_t i;
+
+	for (i = 0; i < inventory->n_guests; i++)
+		if ((which >> i % 64 & 1) != 0) {
+			inventory->guests[i].dirty_rate_bytes_per_s = 2000000000;
+			inventory->guests[i].working_set_bytes = inventory->guests[i].used_memory_bytes;
+		}
 }
 
 void world_draw(struct world *world, struct dice *dice)
@@ -249,8 +265,13 @@ void world_draw(struct world *world, struct dice *dice)
 	*world = (struct world){.is_calm = dice_chance(dice, 120)};
 	sim_options_init(&world->sim);
 	world->sim.seed = dice_next(dice);
+	world->sim.no_postcopy_hosts = world->sim.seed & world->sim.seed >> 17 & world->sim.seed >> 34; /* an eighth of them */
 	draw_inventory(world, dice);
 	world_draw_options(&world->engine, dice);
+	if (world->engine.post_copy && world->sim.seed % 4 == 0) {
+		make_writers(world->inventory, world->sim.seed >> 9 & world->sim.seed >> 20);
+		world->engine.paused_handover = false;
+	}
 	world->store = store_memory_new("00000000-0000-4000-8000-000000000001");
 	world->store_retries = (unsigned)dice_between(dice, 0, 2);
 	if (dice_chance(dice, 500))

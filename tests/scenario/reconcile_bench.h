@@ -302,6 +302,7 @@ static inline where_t incoming(void) { return tagged((where_t){.presence = HV_PA
 static inline where_t by_user(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_USER}); }
 static inline where_t postcopy(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_POSTCOPY}); }
 static inline where_t postcopy_failed(void) { return tagged((where_t){.presence = HV_PAUSED, .pause_reason = HV_PAUSE_POSTCOPY_FAILED}); }
+static inline where_t postcopy_broken(void) { return tagged((where_t){.presence = HV_RUNNING, .postcopy = true, .postcopy_failed = true}); }
 static inline where_t postcopy_running(void) { return tagged((where_t){.presence = HV_RUNNING, .postcopy = true}); }
 
 static inline void say(struct bench *bench, const char *host, const where_t *where)

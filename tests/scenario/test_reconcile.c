@@ -60,8 +60,8 @@ static bool is_audited(struct bench *bench, const char *text)
 
 static void postcopy_is_never_touched_and_named(void **state)
 {
-	where_t pairs[][2] = {{postcopy(), postcopy_running()}, {postcopy_failed(), absent()}, {running(), postcopy_running()},
-		{paused(), postcopy_failed()}};
+	where_t pairs[][2] = {{postcopy(), postcopy_running()}, {postcopy_failed(), postcopy_running()}, {running(), postcopy_running()},
+		{paused(), postcopy_failed()}, {postcopy(), absent()}};
 	size_t i;
 
 	(void)state;
@@ -73,6 +73,64 @@ static void postcopy_is_never_touched_and_named(void **state)
 		assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
 		assert_untouched(bench);
 		assert_true(is_audited(bench, "in post-copy"));
+		end(bench);
+	}
+}
+
+static void a_target_that_runs_and_is_not_finished_yet_decides_nothing(void **state)
+{
+	where_t source = paused(), target = running();
+	struct bench *bench = unknown(false);
+	int i;
+
+	(void)state;
+	target.job = HV_JOB_IN;
+	for (i = 0; i < 4; i++)
+		look(bench, &source, &target);
+	assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
+	assert_untouched(bench);
+	end(bench);
+}
+
+static void a_post_copy_under_way_is_followed(void **state)
+{
+	where_t source = postcopy(), target = postcopy_running();
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	source.job = HV_JOB_OUT;
+	look(bench, &source, &target);
+	assert_int_equal(record(bench)->state, MOVE_POST_COPY);
+	assert_int_equal(n_asked(bench, HV_MIGRATE, "h1"), 0);
+	assert_untouched(bench);
+	end(bench);
+}
+
+static void a_post_copy_that_both_call_broken_is_asked_to_go_on(void **state)
+{
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look_twice(bench, postcopy_failed(), postcopy_broken());
+	assert_int_equal(record(bench)->state, MOVE_POST_COPY);
+	assert_int_equal(n_asked(bench, HV_MIGRATE, "h1"), 1);
+	assert_int_equal(n_asked(bench, HV_RESUME, "h1") + n_asked(bench, HV_DESTROY, "h1") + n_asked(bench, HV_DESTROY, "h2"), 0);
+	end(bench);
+}
+
+static void a_guest_whose_other_half_is_gone_is_lost_and_reported(void **state)
+{
+	where_t pairs[][2] = {{postcopy_failed(), absent()}, {postcopy_failed(), shut_off()}, {absent(), postcopy_broken()},
+		{shut_off(), postcopy_broken()}, {running(), postcopy_broken()}};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+		struct bench *bench = unknown(false);
+
+		look_twice(bench, pairs[i][0], pairs[i][1]);
+		assert_failed(bench, ERR_GUEST_GONE);
+		assert_untouched(bench);
 		end(bench);
 	}
 }
@@ -652,6 +710,10 @@ int main(void)
 		cmocka_unit_test(a_running_copy_is_adopted_while_its_target_is_silent),
 		cmocka_unit_test(a_switchover_is_only_watched_and_closely),
 		cmocka_unit_test(postcopy_is_never_touched_and_named),
+		cmocka_unit_test(a_target_that_runs_and_is_not_finished_yet_decides_nothing),
+		cmocka_unit_test(a_post_copy_under_way_is_followed),
+		cmocka_unit_test(a_post_copy_that_both_call_broken_is_asked_to_go_on),
+		cmocka_unit_test(a_guest_whose_other_half_is_gone_is_lost_and_reported),
 		cmocka_unit_test(a_guest_that_stayed_is_tidied_up_after),
 		cmocka_unit_test(a_definition_left_on_the_target_is_removed),
 		cmocka_unit_test(a_definition_that_was_there_for_another_reason_stays),

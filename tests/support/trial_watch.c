@@ -13,10 +13,11 @@
 static const unsigned may_leave_in[HV_KIND_COUNT] = {
 	[HV_PREFLIGHT] = IN(PREFLIGHT),
 	[HV_PREPARE] = IN(PREPARING),
-	[HV_MIGRATE] = IN(COPYING_DISKS) | IN(COPYING_MEMORY),
-	[HV_SET_RATE] = IN(COPYING_DISKS) | IN(COPYING_MEMORY) | IN(SWITCHOVER) | IN(CANCELLING),
+	[HV_MIGRATE] = IN(COPYING_DISKS) | IN(COPYING_MEMORY) | IN(POST_COPY),
+	[HV_START_POSTCOPY] = IN(POST_COPY),
+	[HV_SET_RATE] = IN(COPYING_DISKS) | IN(COPYING_MEMORY) | IN(SWITCHOVER) | IN(POST_COPY) | IN(CANCELLING),
 	[HV_SET_DOWNTIME] = IN(COPYING_DISKS) | IN(COPYING_MEMORY),
-	[HV_STATS] = IN(COPYING_DISKS) | IN(COPYING_MEMORY) | IN(SWITCHOVER) | IN(CANCELLING),
+	[HV_STATS] = IN(COPYING_DISKS) | IN(COPYING_MEMORY) | IN(SWITCHOVER) | IN(POST_COPY) | IN(CANCELLING),
 	[HV_PATH] = IN(COPYING_DISKS) | IN(COPYING_MEMORY),
 	[HV_ABORT] = IN(CANCELLING),
 	[HV_SHUTDOWN] = IN(PREPARING),
@@ -154,7 +155,9 @@ static void check(struct trial_watch *watch, const struct hv_request *request)
 		breach(watch, request, move, "with another epoch");
 	if (request->kind == HV_PREPARE)
 		check_once(watch, request, move, &move->prepared_epoch);
-	else if (request->kind == HV_MIGRATE)
+	else if (request->kind == HV_MIGRATE && request->postcopy_recover != (move->state == MOVE_POST_COPY))
+		breach(watch, request, move, request->postcopy_recover ? "to go on with a post-copy" : "to begin in post-copy");
+	else if (request->kind == HV_MIGRATE && !request->postcopy_recover)
 		check_once(watch, request, move, &move->migrated_epoch);
 }
 

@@ -55,6 +55,12 @@ static void assert_mistake(const char *text, size_t n, const char *first, const 
 
 #define MISTAKE(text, first, second) assert_mistake(text, strlen(text), first, second)
 
+static void post_copy_with_a_strict_handover_is_refused(void **state)
+{
+	(void)state;
+	MISTAKE("[scheduler]\nhandover = strict\npost_copy = yes\n", "t.conf:3: [scheduler] post_copy", "handover = strict");
+}
+
 static void double_keys_are_refused_with_both_lines(void **state)
 {
 	(void)state;
@@ -285,6 +291,7 @@ static void defaults_of_the_table_are_those_of_the_engine(void **state)
 	assert_int_equal(config->engine.prestage_rate_bytes_per_s, options.prestage_rate_bytes_per_s);
 	assert_int_equal(config->engine.keep_source_disks, options.keep_source_disks);
 	assert_int_equal(config->engine.auto_converge, options.auto_converge);
+	assert_int_equal(config->engine.post_copy, options.post_copy);
 	assert_int_equal(config->engine.downtime_max_ms, options.downtime_max_ms);
 	assert_int_equal(config->engine.paused_handover, options.paused_handover);
 	assert_int_equal(config->engine.plan.prestage, options.plan.prestage);
@@ -562,6 +569,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(authentication_is_strict_unless_said_otherwise, no_problems),
 		cmocka_unit_test_teardown(a_network_is_checked_before_a_move_unless_said_otherwise, no_problems),
+		cmocka_unit_test_teardown(post_copy_with_a_strict_handover_is_refused, no_problems),
 		cmocka_unit_test_teardown(double_keys_are_refused_with_both_lines, no_problems),
 		cmocka_unit_test_teardown(double_sections_are_refused_with_both_lines, no_problems),
 		cmocka_unit_test_teardown(a_semicolon_or_hash_in_a_value_is_refused_and_kept_in_quotes, no_problems),
