@@ -44,6 +44,59 @@ static void the_bound_counts_the_wait_for_room(void **state)
 	clear(plan, request, inventory);
 }
 
+/* Three in a row, each into the room that the one before leaves: no link is busy for long, and still they go one by one. */
+static void the_bound_follows_a_chain_of_waits_for_room(void **state)
+{
+	struct inventory *inventory = inventory_new();
+	struct plan_options options = world_options();
+	struct request *request = request_new(REQUEST_BATCH);
+	struct plan *plan;
+
+	(void)state;
+	world_host(inventory, "h1", 8 * GB);
+	world_host(inventory, "h2", 4 * GB);
+	world_host(inventory, "h3", 4 * GB);
+	world_host(inventory, "h4", 8 * GB);
+	world_guest(inventory, "a", 0, 2 * GB);
+	world_guest(inventory, "b", 1, 3 * GB);
+	world_guest(inventory, "c", 2, 3 * GB);
+	world_seal(inventory);
+	want(request, "a", "h2");
+	want(request, "b", "h3");
+	want(request, "c", "h4");
+	plan = world_plan(inventory, request, &options);
+	assert_int_equal(plan->n_moves, 3);
+	assert_int_equal(plan->lower_bound_ms, 80000);
+	assert_in_range(plan->makespan_ms, 80000, 80005);
+	assert_int_equal(plan->bottleneck_direction, DIRECTION_IN);
+	clear(plan, request, inventory);
+}
+
+/* Whoever leaves last is missed least: with room to spare behind it, nobody has to wait for its end. */
+static void the_bound_makes_nobody_wait_who_has_room_without_it(void **state)
+{
+	struct inventory *inventory = inventory_new();
+	struct plan_options options = world_options();
+	struct request *request = request_new(REQUEST_BATCH);
+	struct plan *plan;
+
+	(void)state;
+	world_host(inventory, "h1", 8 * GB);
+	world_host(inventory, "h2", 4 * GB);
+	world_host(inventory, "h3", 8 * GB);
+	world_guest(inventory, "a", 0, 1 * GB);
+	world_guest(inventory, "b", 1, 1 * GB);
+	world_guest(inventory, "c", 1, 3 * GB);
+	world_seal(inventory);
+	want(request, "a", "h2");
+	want(request, "b", "h3");
+	want(request, "c", "h3");
+	plan = world_plan(inventory, request, &options);
+	assert_int_equal(plan->lower_bound_ms, 40000); /* what h2 sends; a comes while c is still on its way */
+	assert_in_range(plan->makespan_ms, 40000, 40005);
+	clear(plan, request, inventory);
+}
+
 /* Two come, two leave, one place is free: after the first came in, the second must wait for one of the two to leave, not for both. */
 static void the_bound_asks_for_no_more_room_than_is_needed(void **state)
 {
@@ -221,6 +274,8 @@ static void a_circle_of_waits_names_its_way_out(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_bound_counts_the_wait_for_room),
+	cmocka_unit_test(the_bound_follows_a_chain_of_waits_for_room),
+	cmocka_unit_test(the_bound_makes_nobody_wait_who_has_room_without_it),
 	cmocka_unit_test(the_bound_asks_for_no_more_room_than_is_needed),
 	cmocka_unit_test(the_search_shortens_plans_and_never_lengthens_them),
 	cmocka_unit_test(rates_fit_the_links_and_all_is_sent),
