@@ -7,7 +7,7 @@
 
 #include "arith.h"
 #include "draft.h"
-#include "placement.h"
+#include "placement_index.h"
 #include "xalloc.h"
 
 struct size_key {
@@ -93,7 +93,7 @@ static uint64_t companions(const struct draft *draft, const struct draft_move *m
 	return bytes;
 }
 
-static void place(struct draft *draft, struct draft_move *move)
+static void place(struct draft *draft, struct placement_index *index, struct draft_move *move)
 {
 	const struct wanted_move *wanted = draft_wanted(draft, move);
 	struct fit_ask ask = {
@@ -104,18 +104,20 @@ static void place(struct draft *draft, struct draft_move *move)
 	struct error error;
 
 	error_clear(&error);
-	move->target = placement_best(&ask, NULL, &error);
+	move->target = placement_index_best(index, &ask, &error);
 	if (move->target == INDEX_NONE) {
 		draft_block(draft, move->guest, wanted != NULL ? wanted->guest : draft->inventory->guests[move->guest].name, &error);
 		return;
 	}
 	move->score = placement_score(draft->ledger, move->guest, move->target);
 	ledger_start(draft->ledger, move->guest, move->target, draft->request, wanted);
+	placement_index_update(index, move->target);
 }
 
 void draft_place(struct draft *draft)
 {
 	struct size_key *keys = xcalloc(draft->n_moves, sizeof *keys);
+	struct placement_index *index;
 	size_t i, n = 0;
 
 	set_reference(draft);
@@ -132,8 +134,10 @@ void draft_place(struct draft *draft)
 	}
 	if (n > 1)
 		qsort(keys, n, sizeof *keys, by_size);
+	index = placement_index_new(draft->ledger, draft->request, draft->drained);
 	for (i = 0; i < n; i++)
-		place(draft, &draft->moves[keys[i].number]);
+		place(draft, index, &draft->moves[keys[i].number]);
+	placement_index_free(index);
 	draft_compact(draft);
 	free(keys);
 }

@@ -18,6 +18,7 @@ struct level {
 	struct draft *draft;
 	struct ledger *ledger; /* moves end at once: the picture after the plan */
 	uint64_t *cpu_milli;   /* per host, really used */
+	uint64_t *loads;       /* per host, as load_of has it now */
 	uint32_t *by_host;     /* guests of each host */
 	uint32_t *first;       /* n_hosts + 1 */
 	bool *is_closed;       /* per host: nothing to gain there any more */
@@ -47,7 +48,7 @@ static uint32_t fullest(const struct level *level)
 	uint32_t found = INDEX_NONE, i;
 
 	for (i = 0; i < inventory->n_hosts; i++) {
-		uint64_t load = load_of(level, i, 0, 0);
+		uint64_t load = level->loads[i];
 
 		if (level->is_closed[i] || !gives(&inventory->hosts[i]) || load <= most)
 			continue;
@@ -67,7 +68,7 @@ static size_t emptiest(const struct level *level, uint32_t source)
 
 	for (i = 0; i < inventory->n_hosts; i++) {
 		const struct host *host = &inventory->hosts[i];
-		uint64_t load = load_of(level, i, 0, 0);
+		uint64_t load = level->loads[i];
 
 		if (i == source || host->cordoned || !host->reachable || !host->incoming ||
 			(n == TARGETS_TRIED && load >= loads[n - 1]))
@@ -88,11 +89,12 @@ struct shift {
 	uint64_t worse; /* of the two loads afterwards */
 };
 
-static void consider(const struct level *level, uint32_t guest, uint32_t source, uint32_t target, struct shift *best)
+/* left: the source's load without the guest. */
+static void consider(const struct level *level, uint32_t guest, uint64_t left, uint32_t target, struct shift *best)
 {
 	int64_t memory = (int64_t)level->ledger->model->guests[guest].memory_bytes;
 	int64_t cpu = level->draft->inventory->guests[guest].cpu_load_milli;
-	uint64_t worse = max_u64(load_of(level, source, -memory, -cpu), load_of(level, target, memory, cpu));
+	uint64_t worse = max_u64(left, load_of(level, target, memory, cpu));
 	struct fit_ask ask = {
 		.inventory = level->draft->inventory, .ledger = level->ledger, .guest = guest, .request = level->draft->request,
 		.with_capacity = true,
@@ -107,7 +109,7 @@ static void consider(const struct level *level, uint32_t guest, uint32_t source,
 static struct shift best_shift(const struct level *level, uint32_t source)
 {
 	const struct inventory *inventory = level->draft->inventory;
-	uint64_t load = load_of(level, source, 0, 0);
+	uint64_t load = level->loads[source], left;
 	struct shift best = {.guest = INDEX_NONE, .worse = load > GAIN_MILLI ? load - GAIN_MILLI : 0};
 	size_t n_targets = emptiest(level, source), k;
 	uint32_t at;
@@ -115,10 +117,14 @@ static struct shift best_shift(const struct level *level, uint32_t source)
 	for (at = level->first[source]; at < level->first[source + 1]; at++) {
 		uint32_t guest = level->by_host[at];
 
-		if (level->ledger->locations[guest] != source || !planner_guest_can_move(inventory, guest, NULL))
+		if (level->ledger->locations[guest] != source)
+			continue;
+		left = load_of(level, source, -(int64_t)level->ledger->model->guests[guest].memory_bytes,
+			-(int64_t)inventory->guests[guest].cpu_load_milli);
+		if (left >= best.worse || !planner_guest_can_move(inventory, guest, NULL))
 			continue;
 		for (k = 0; k < n_targets; k++)
-			consider(level, guest, source, level->targets[k], &best);
+			consider(level, guest, left, level->targets[k], &best);
 	}
 	return best;
 }
@@ -153,6 +159,8 @@ static void apply(struct level *level, uint32_t source, const struct shift *shif
 	ledger_finish(level->ledger, shift->guest);
 	level->cpu_milli[source] -= min_u64(level->cpu_milli[source], cpu);
 	level->cpu_milli[shift->target] += cpu;
+	level->loads[source] = load_of(level, source, 0, 0);
+	level->loads[shift->target] = load_of(level, shift->target, 0, 0);
 	move = draft_add(level->draft, shift->guest, INDEX_NONE);
 	move->target = shift->target;
 	move->is_chosen = true;
@@ -162,14 +170,17 @@ void draft_rebalance(struct draft *draft)
 {
 	size_t n_hosts = draft->inventory->n_hosts;
 	struct level level = {.draft = draft, .ledger = ledger_new_sharing(draft->ledger)};
-	uint32_t source;
+	uint32_t source, host;
 
+	level.loads = xcalloc(n_hosts, sizeof *level.loads);
 	level.cpu_milli = xcalloc(n_hosts, sizeof *level.cpu_milli);
 	level.by_host = xcalloc(draft->inventory->n_guests, sizeof *level.by_host);
 	level.first = xcalloc(n_hosts + 1, sizeof *level.first);
 	level.is_closed = xcalloc(n_hosts, sizeof *level.is_closed);
 	level.targets = xcalloc(TARGETS_TRIED, sizeof *level.targets);
 	list_by_host(&level);
+	for (host = 0; host < n_hosts; host++)
+		level.loads[host] = load_of(&level, host, 0, 0);
 	while ((source = fullest(&level)) != INDEX_NONE) {
 		struct shift shift = best_shift(&level, source);
 
@@ -179,6 +190,7 @@ void draft_rebalance(struct draft *draft)
 			level.is_closed[source] = true;
 	}
 	ledger_free(level.ledger);
+	free(level.loads);
 	free(level.cpu_milli);
 	free(level.by_host);
 	free(level.first);

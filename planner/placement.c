@@ -14,24 +14,32 @@
 #include "arith.h"
 
 enum {
-	SHARE_FULL = 1000,        /* a host without any room left, or a link busy for the whole reference time */
-	SHARE_MAX = 1000000,
 	SLOW_LINK_PENALTY = 10000, /* a link on which the guest would not converge: only when there is no other */
 };
 
 static uint64_t share_of(uint64_t used, uint64_t of)
 {
-	return of == 0 ? SHARE_MAX : min_u64(mul_div(used, SHARE_FULL, of), SHARE_MAX);
+	return of == 0 ? PLACEMENT_SHARE_MAX : min_u64(mul_div(used, PLACEMENT_FULL, of), PLACEMENT_SHARE_MAX);
+}
+
+uint64_t placement_room(const struct ledger *ledger, uint32_t host)
+{
+	const struct host *h = &ledger->inventory->hosts[host];
+
+	return h->memory_bytes > h->memory_reserve_bytes ? h->memory_bytes - h->memory_reserve_bytes : 0;
+}
+
+int64_t placement_key(uint64_t worse, uint64_t sum)
+{
+	return (int64_t)(worse << 24 | min_u64(sum, (1u << 24) - 1));
 }
 
 static uint64_t load_share(const struct ledger *ledger, uint32_t guest, uint32_t target)
 {
-	const struct host *host = &ledger->inventory->hosts[target];
 	const struct model_guest *g = &ledger->model->guests[guest];
 	uint64_t limit = ledger_vcpu_limit(ledger, target), share;
-	uint64_t room = host->memory_bytes > host->memory_reserve_bytes ? host->memory_bytes - host->memory_reserve_bytes : 0;
 
-	share = share_of(ledger->hosts[target].memory_bytes + g->memory_bytes, room);
+	share = share_of(ledger->hosts[target].memory_bytes + g->memory_bytes, placement_room(ledger, target));
 	if (limit != UINT64_MAX)
 		share = max_u64(share, share_of(ledger->hosts[target].vcpus + g->vcpus, limit));
 	return share;
@@ -49,7 +57,7 @@ int64_t placement_score(const struct ledger *ledger, uint32_t guest, uint32_t ta
 	worse = max_u64(load, inbound);
 	if (g->state == GUEST_RUNNING && g->dirty_rate_bytes_per_s >= rate / 5 * 4)
 		worse += SLOW_LINK_PENALTY;
-	return (int64_t)(worse << 24 | min_u64(load + inbound, (1u << 24) - 1));
+	return placement_key(worse, load + inbound);
 }
 
 struct misses {
