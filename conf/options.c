@@ -73,6 +73,8 @@ const struct option option_table[] = {
 	SCHEDULER("cpu_overcommit", type_factor, "4.0", 1, 1000000, cpu_overcommit_milli, "virtual CPUs for each CPU of a host"),
 	SCHEDULER("prestage", type_number, "2", 0, 1000, engine.plan.prestage, "moves set up behind the one that has the link"),
 	SCHEDULER("prestage_rate", type_rate, "1 MiB/s", 1, EXBIBYTE, engine.prestage_rate_bytes_per_s, "what each of those may send meanwhile"),
+	SCHEDULER("measured_age", type_duration, "1h", 0, 30 * (uint64_t)DAY_MS, measured_age_ms,
+		"what guests write is not measured again for a plan while the last measurement is no older; 0 = measured each time"),
 	SCHEDULER("stats_interval", type_duration, "250ms", 50, 60000, engine.stats_interval_ms, "time between two looks at a running move"),
 
 	HOST("uri", type_uri, NULL, true, 0, 0, uri, "libvirt URI, or sim:FILE for a simulated world"),

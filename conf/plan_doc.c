@@ -33,9 +33,14 @@ static void write_move(struct json_writer *writer, const struct planned_move *mo
 	json_put_milli(writer, "duration_low_seconds", move->duration_low_ms);
 	json_put_milli(writer, "duration_high_seconds", move->duration_high_ms);
 	json_put_u64(writer, "bytes", move->bytes);
+	json_put_u64(writer, "bytes_low", move->bytes_low);
+	json_put_u64(writer, "bytes_high", move->bytes_high);
 	json_put_u64(writer, "disk_bytes", move->disk_bytes);
 	json_put_u64(writer, "rate_bytes_per_second", move->rate_bytes_per_s);
 	json_put_milli(writer, "downtime_seconds", move->downtime_ms);
+	json_put_milli(writer, "downtime_low_seconds", move->downtime_low_ms);
+	json_put_milli(writer, "downtime_high_seconds", move->downtime_high_ms);
+	json_put_u64(writer, "samples", move->samples);
 	json_put_bool(writer, "converges", move->converges);
 	json_put_text(writer, "network", move->network == INDEX_NONE ? NULL : inventory->networks[move->network].name);
 	if (move->after != INDEX_NONE)
@@ -168,10 +173,27 @@ static bool read_times(struct json_reader *reader, const json_t *element, struct
 	bool ok = json_get_milli(reader, element, "start_seconds", SECONDS_MAX_MS, &move->start_ms) &&
 		json_get_milli(reader, element, "duration_seconds", SECONDS_MAX_MS, &move->duration_ms);
 
+	ok = ok && json_get_milli(reader, element, "downtime_seconds", SECONDS_MAX_MS, &move->downtime_ms);
 	move->duration_low_ms = move->duration_high_ms = move->duration_ms;
+	move->downtime_low_ms = move->downtime_high_ms = move->downtime_ms;
 	return ok && json_get_milli(reader, element, "duration_low_seconds", SECONDS_MAX_MS, &move->duration_low_ms) &&
 		json_get_milli(reader, element, "duration_high_seconds", SECONDS_MAX_MS, &move->duration_high_ms) &&
-		json_get_milli(reader, element, "downtime_seconds", SECONDS_MAX_MS, &move->downtime_ms);
+		json_get_milli(reader, element, "downtime_low_seconds", SECONDS_MAX_MS, &move->downtime_low_ms) &&
+		json_get_milli(reader, element, "downtime_high_seconds", SECONDS_MAX_MS, &move->downtime_high_ms);
+}
+
+static bool read_bytes(struct json_reader *reader, const json_t *element, struct planned_move *move)
+{
+	uint64_t samples = 0;
+	bool ok = json_get_u64(reader, element, "bytes", INT64_MAX, &move->bytes);
+
+	move->bytes_low = move->bytes_high = move->bytes;
+	ok = ok && json_get_u64(reader, element, "bytes_low", INT64_MAX, &move->bytes_low) &&
+		json_get_u64(reader, element, "bytes_high", INT64_MAX, &move->bytes_high) &&
+		json_get_u64(reader, element, "disk_bytes", INT64_MAX, &move->disk_bytes) &&
+		json_get_u64(reader, element, "samples", UINT32_MAX, &samples);
+	move->samples = (uint32_t)samples;
+	return ok;
 }
 
 static bool read_method(struct json_reader *reader, const json_t *element, enum move_method *ret)
@@ -196,8 +218,7 @@ static bool read_move(struct json_reader *reader, const json_t *element, void *c
 		!read_host(reader, element, "target", inventory, &move.target) || !read_kind(reader, element, &move.kind) || !read_method(reader, element, &move.method) ||
 		!read_times(reader, element, &move) || !read_network(reader, element, inventory, &move.network) ||
 		!read_index(reader, element, "after", &move.after) || !read_index(reader, element, "wanted", &move.wanted) ||
-		!json_get_u64(reader, element, "bytes", INT64_MAX, &move.bytes) ||
-		!json_get_u64(reader, element, "disk_bytes", INT64_MAX, &move.disk_bytes) ||
+		!read_bytes(reader, element, &move) ||
 		!json_get_u64(reader, element, "rate_bytes_per_second", INT64_MAX, &move.rate_bytes_per_s) ||
 		!json_get_bool(reader, element, "converges", &move.converges))
 		return false;

@@ -40,6 +40,13 @@ void transfer_of(const struct guest *guest, uint64_t disk_bytes, const struct pl
 	ret_transfer->downtime_limit_ms = options->downtime_limit_ms;
 }
 
+void transfer_scale(struct transfer *transfer, uint32_t bytes_milli)
+{
+	transfer->memory_bytes = max_u64(mul_div(transfer->memory_bytes, bytes_milli, 1000), 1);
+	transfer->working_set_bytes = min_u64(transfer->working_set_bytes, transfer->memory_bytes);
+	transfer->disk_bytes = mul_div(transfer->disk_bytes, bytes_milli, 1000);
+}
+
 /* What is left of a rate beside the mirrored writes; never under an eighth, where the model says nothing any more. */
 static uint64_t beside_writes(uint64_t rate, uint64_t writes)
 {

@@ -22,6 +22,8 @@ struct transfer_time {
 
 void transfer_of(const struct guest *guest, uint64_t disk_bytes, const struct plan_options *options,
 	struct transfer *ret_transfer);
+/* Memory and disks are this many thousandths of what the guest's facts say. */
+void transfer_scale(struct transfer *transfer, uint32_t bytes_milli);
 void transfer_time(const struct transfer *transfer, uint64_t disk_rate_bytes_per_s, uint64_t memory_rate_bytes_per_s,
 	struct transfer_time *ret_time);
 

@@ -108,6 +108,25 @@ static void maps_free(const struct name_map *maps, size_t n)
 	free((void *)(uintptr_t)maps);
 }
 
+static const char *const *texts_copy(const char *const *texts, size_t n)
+{
+	char **copy = n > 0 ? xcalloc(n, sizeof *copy) : NULL;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		copy[i] = xstrdup(texts[i]);
+	return (const char *const *)copy;
+}
+
+static void texts_free(const char *const *texts, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		free((void *)(uintptr_t)texts[i]);
+	free((void *)(uintptr_t)texts);
+}
+
 struct hv_request *hv_request_copy(const struct hv_request *request)
 {
 	struct hv_request *copy = xmalloc(sizeof *copy);
@@ -121,6 +140,7 @@ struct hv_request *hv_request_copy(const struct hv_request *request)
 	copy->disks = hv_disks_copy(request->disks, request->n_disks);
 	copy->nets = maps_copy(request->nets, request->n_nets);
 	copy->pools = maps_copy(request->pools, request->n_pools);
+	copy->known = texts_copy(request->known, request->n_known);
 	return copy;
 }
 
@@ -136,6 +156,7 @@ void hv_request_free(struct hv_request *request)
 	hv_disks_free((struct hv_disk *)(uintptr_t)request->disks, request->n_disks);
 	maps_free(request->nets, request->n_nets);
 	maps_free(request->pools, request->n_pools);
+	texts_free(request->known, request->n_known);
 	free(request);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arith.h"
+#include "learn.h"
 #include "name_index.h"
 #include "xalloc.h"
 
@@ -158,6 +159,7 @@ struct model *model_new(const struct inventory *inventory, const struct plan_opt
 	assert(inventory->index != NULL);
 	model->inventory = inventory;
 	model->options = *options;
+	learn_overheads(&model->options);
 	model->names = name_index_new(64);
 	model->hosts = xcalloc(inventory->n_hosts, sizeof *model->hosts);
 	model->guests = xcalloc(inventory->n_guests, sizeof *model->guests);
@@ -166,6 +168,7 @@ struct model *model_new(const struct inventory *inventory, const struct plan_opt
 	compile_guests(model);
 	model_compile_rules(model);
 	model_compile_links(model);
+	model_compile_lessons(model);
 	return model;
 }
 
@@ -195,5 +198,6 @@ void model_free(struct model *model)
 	free(model->capacities);
 	free(model->network_links);
 	free(model->paths);
+	free(model->lessons);
 	free(model);
 }

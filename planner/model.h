@@ -49,6 +49,10 @@ struct model_rule {
 	size_t n_hosts;
 };
 
+struct pooled_lesson {
+	struct factor bytes, downtime;
+};
+
 struct model {
 	const struct inventory *inventory;
 	struct plan_options options;
@@ -67,12 +71,25 @@ struct model {
 	uint32_t *network_links;  /* [host * n_networks + network]: the host's link in it */
 	struct model_path_rate *paths; /* sorted by pair */
 	size_t n_paths;
+	struct model_lesson *lessons; /* sorted by key */
+	size_t n_lessons;
+	struct pooled_lesson pooled[CLASS_COUNT]; /* of all pairs together */
 };
 
 struct model_path_rate {
 	uint64_t pair;
 	const struct path_rate *measured;
 };
+
+struct model_lesson {
+	uint64_t key;
+	const struct lesson *lesson;
+};
+
+static inline uint64_t model_lesson_key(uint32_t source, uint32_t target, enum move_class class)
+{
+	return ((uint64_t)source << 32 | target) * CLASS_COUNT + (uint64_t)class;
+}
 
 /* How a move travels. */
 struct path {

@@ -8,5 +8,6 @@
 uint32_t model_intern(struct model *model, const char *text);
 void model_compile_rules(struct model *model);
 void model_compile_links(struct model *model);
+void model_compile_lessons(struct model *model);
 
 #endif

@@ -227,14 +227,11 @@ static const struct path_rate *measured_rate(const struct model *model, uint32_t
 	return found != NULL ? found->measured : NULL;
 }
 
-/* The rate of one phase: measured when it was, else what the links and one stream can carry. Slower than predicted
- * in the past means slower now; the other way round the links are the limit anyhow. */
-static uint64_t phase_rate(const struct path *path, uint64_t links, uint64_t stream, uint64_t measured, uint64_t own_limit)
+/* The rate of one phase: measured when it was, else what the links and one stream can carry. */
+static uint64_t phase_rate(uint64_t links, uint64_t stream, uint64_t measured, uint64_t own_limit)
 {
 	uint64_t rate = measured != 0 ? min_u64(measured, links) : min_limit(links, stream);
 
-	if (path->measured != NULL && path->measured->duration_milli > 1000)
-		rate = mul_div(rate, 1000, path->measured->duration_milli);
 	return max_u64(min_limit(rate, own_limit), 1);
 }
 
@@ -249,9 +246,9 @@ bool model_path(const struct model *model, uint32_t source, uint32_t target, uin
 	for (i = 0; i < ret_path->n_links; i++)
 		links = min_u64(links, model->capacities[ret_path->links[i]]);
 	ret_path->measured = measured_rate(model, source, target);
-	ret_path->memory_rate_bytes_per_s = phase_rate(ret_path, links, stream,
+	ret_path->memory_rate_bytes_per_s = phase_rate(links, stream,
 		ret_path->measured != NULL ? ret_path->measured->memory_bytes_per_s : 0, max_rate_bytes_per_s);
-	ret_path->disk_rate_bytes_per_s = phase_rate(ret_path, links, stream,
+	ret_path->disk_rate_bytes_per_s = phase_rate(links, stream,
 		ret_path->measured != NULL ? ret_path->measured->disk_bytes_per_s : 0, max_rate_bytes_per_s);
 	return true;
 }

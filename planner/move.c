@@ -184,5 +184,7 @@ void store_image_free(struct store_image *image)
 	free(image->hosts);
 	free(image->paths);
 	free(image->limits);
+	free(image->lessons);
+	free(image->guests);
 	free(image);
 }

@@ -39,6 +39,20 @@ void plan_free(struct plan *plan)
 	free(plan);
 }
 
+/* The rate that moves of its class had on average between these hosts, and the bytes that they sent. */
+static void apply_lessons(const struct model *model, uint64_t disk_bytes, struct job *job)
+{
+	struct expectation *expectation = &job->expectation;
+
+	learn_expect(model, job->source, job->target, learn_class(job->transfer.dirty_rate_bytes_per_s,
+		job->memory_rate_bytes_per_s, disk_bytes), expectation);
+	if (expectation->rate_bytes_per_s != 0) {
+		job->memory_rate_bytes_per_s = min_u64(job->memory_rate_bytes_per_s, expectation->rate_bytes_per_s);
+		job->disk_rate_bytes_per_s = min_u64(job->disk_rate_bytes_per_s, expectation->rate_bytes_per_s);
+	}
+	transfer_scale(&job->transfer, expectation->bytes_milli);
+}
+
 static void fill_job(const struct draft *draft, const struct draft_move *move, struct job *job)
 {
 	const struct model *model = draft->ledger->model;
@@ -57,9 +71,6 @@ static void fill_job(const struct draft *draft, const struct draft_move *move, s
 	job->n_links = path.n_links;
 	job->memory_rate_bytes_per_s = path.memory_rate_bytes_per_s;
 	job->disk_rate_bytes_per_s = path.disk_rate_bytes_per_s;
-	job->rate_bytes_per_s = path.memory_rate_bytes_per_s;
-	if (disk_bytes > 0)
-		job->rate_bytes_per_s = max_u64(job->rate_bytes_per_s, path.disk_rate_bytes_per_s);
 	job->has_disks = disk_bytes > 0;
 	job->priority = move->priority;
 	job->sequence = move->sequence;
@@ -68,7 +79,11 @@ static void fill_job(const struct draft *draft, const struct draft_move *move, s
 	job->memory_bytes = (int64_t)model->guests[move->guest].memory_bytes;
 	job->vcpus = model->guests[move->guest].vcpus;
 	transfer_of(guest, disk_bytes, &model->options, &job->transfer);
-	transfer_time(&job->transfer, path.disk_rate_bytes_per_s, path.memory_rate_bytes_per_s, &job->best);
+	apply_lessons(model, disk_bytes, job);
+	job->rate_bytes_per_s = job->memory_rate_bytes_per_s;
+	if (disk_bytes > 0)
+		job->rate_bytes_per_s = max_u64(job->rate_bytes_per_s, job->disk_rate_bytes_per_s);
+	transfer_time(&job->transfer, job->disk_rate_bytes_per_s, job->memory_rate_bytes_per_s, &job->best);
 }
 
 static int by_sequence(const void *a, const void *b)
@@ -182,12 +197,14 @@ static struct start_key *start_order(const struct jobs *jobs, const struct sched
 	return keys;
 }
 
-/* How far off an estimate may be: less, the more moves of this pair were measured. */
-static int64_t range_milli(const struct plan_options *options, const struct path_rate *measured)
+static int64_t below(int64_t value, uint32_t range_milli)
 {
-	uint32_t samples = measured != NULL ? measured->samples : 0;
+	return (int64_t)mul_div((uint64_t)value, 1000 - range_milli, 1000);
+}
 
-	return options->range_milli / (samples == 0 ? 1 : samples < 4 ? 2 : samples < 16 ? 3 : 4);
+static int64_t above(int64_t value, uint32_t range_milli)
+{
+	return (int64_t)min_u64(mul_div((uint64_t)value, 1000 + range_milli, 1000), INT64_MAX);
 }
 
 static int64_t to_ms(int64_t us)
@@ -243,11 +260,35 @@ static void say_why(const struct draft *draft, const struct draft_move *from, co
 			wanted != NULL && wanted->where != NULL ? ")" : "", order);
 }
 
+/* Until some have been measured, a downtime may be as long as the hypervisor is allowed to make it. */
+static void fill_downtime(const struct plan_options *options, const struct job *job, struct planned_move *move)
+{
+	const struct expectation *expectation = &job->expectation;
+
+	move->downtime_ms = (int64_t)mul_div((uint64_t)job->best.downtime_ms, expectation->downtime_milli, 1000);
+	move->downtime_low_ms = below(move->downtime_ms, expectation->downtime_range_milli);
+	move->downtime_high_ms = above(move->downtime_ms, expectation->downtime_range_milli);
+	if (expectation->samples == 0 && move->downtime_high_ms < options->downtime_limit_ms)
+		move->downtime_high_ms = options->downtime_limit_ms;
+}
+
+static void fill_ranges(const struct jobs *jobs, const struct job *job, struct planned_move *move)
+{
+	const struct expectation *expectation = &job->expectation;
+
+	move->duration_low_ms = below(move->duration_ms, expectation->time_range_milli);
+	move->duration_high_ms = above(move->duration_ms, expectation->time_range_milli);
+	move->bytes_low = (uint64_t)below((int64_t)move->bytes, expectation->bytes_range_milli);
+	move->bytes_high = (uint64_t)above((int64_t)move->bytes, expectation->bytes_range_milli);
+	move->samples = expectation->samples;
+	fill_downtime(&jobs->model->options, job, move);
+}
+
 static void fill_move(const struct draft *draft, const struct jobs *jobs, const struct schedule *schedule, uint32_t number,
 	struct planned_move *move)
 {
 	const struct job *job = &jobs->jobs[number];
-	int64_t range, end_ms = to_ms(schedule->end_us[number]);
+	int64_t end_ms = to_ms(schedule->end_us[number]);
 	struct path path;
 
 	model_path(jobs->model, job->source, job->target, 0, &path);
@@ -259,12 +300,9 @@ static void fill_move(const struct draft *draft, const struct jobs *jobs, const 
 	move->disk_bytes = planner_disk_bytes(draft->inventory, job->guest, job->target, &move->kind);
 	move->start_ms = schedule->start_us[number] / 1000;
 	move->duration_ms = end_ms - move->start_ms;
-	range = range_milli(&jobs->model->options, path.measured);
-	move->duration_low_ms = move->duration_ms * (1000 - range) / 1000;
-	move->duration_high_ms = move->duration_ms * (1000 + range) / 1000;
 	move->bytes = job->best.bytes;
 	move->rate_bytes_per_s = job->rate_bytes_per_s;
-	move->downtime_ms = job->best.downtime_ms;
+	fill_ranges(jobs, job, move);
 	move->network = path.network;
 	move->after = INDEX_NONE;
 	move->converges = job->best.converges;
@@ -305,16 +343,27 @@ static void fill_moves(const struct draft *draft, const struct jobs *jobs, const
 	free(keys);
 }
 
+/* Each move by its part of the whole work. That errors cancel is not counted on: they often have one cause. */
+static uint32_t makespan_range(const struct jobs *jobs)
+{
+	uint64_t sum = 0, weight = 0;
+	size_t i;
+
+	for (i = 0; i < jobs->n; i++) {
+		sum += (uint64_t)jobs->jobs[i].best.transfer_us / 1000 * jobs->jobs[i].expectation.time_range_milli;
+		weight += (uint64_t)jobs->jobs[i].best.transfer_us / 1000;
+	}
+	return weight > 0 ? (uint32_t)(sum / weight) : jobs->model->options.range_milli;
+}
+
 static void fill_times(const struct jobs *jobs, const struct schedule *schedule, const struct bound *bound, struct plan *plan)
 {
-	int64_t range = jobs->model->options.range_milli;
+	uint32_t range = makespan_range(jobs);
 
 	plan->makespan_ms = to_ms(schedule->makespan_us);
-	plan->makespan_low_ms = plan->makespan_ms * (1000 - range) / 1000;
-	plan->makespan_high_ms = plan->makespan_ms * (1000 + range) / 1000;
+	plan->makespan_low_ms = below(plan->makespan_ms, range);
+	plan->makespan_high_ms = above(plan->makespan_ms, range);
 	plan->lower_bound_ms = bound->lower_us / 1000;
-	if (plan->makespan_low_ms < plan->lower_bound_ms * (1000 - range) / 1000)
-		plan->makespan_low_ms = plan->lower_bound_ms * (1000 - range) / 1000;
 	plan->bottleneck_host = bound->host;
 	plan->bottleneck_direction = bound->direction;
 	plan->bottleneck_guest = bound->guest;
@@ -326,9 +375,12 @@ static void fill_times(const struct jobs *jobs, const struct schedule *schedule,
 /* They use no link; when they run does not change the times of the others. */
 static void add_in_place(const struct draft *draft, struct plan *plan)
 {
-	struct planned_move *all = xcalloc(plan->n_moves + draft->n_in_place, sizeof *all);
+	struct planned_move *all;
 	size_t i;
 
+	if (draft->n_in_place == 0)
+		return;
+	all = xcalloc(plan->n_moves + draft->n_in_place, sizeof *all);
 	for (i = 0; i < plan->n_moves; i++)
 		all[i] = plan->moves[i];
 	for (i = 0; i < draft->n_in_place; i++)

@@ -3,7 +3,7 @@
 #define DROVER_SCHEDULE_H
 
 #include "estimate.h"
-#include "model.h"
+#include "learn.h"
 
 /* One move with everything that its time depends on. */
 struct job {
@@ -14,6 +14,7 @@ struct job {
 	uint64_t memory_rate_bytes_per_s, disk_rate_bytes_per_s;
 	struct transfer transfer;
 	struct transfer_time best;   /* alone at its best rate */
+	struct expectation expectation; /* what earlier moves have taught of it; its factors are in transfer and best already */
 	int64_t memory_bytes, vcpus; /* taken on the target from the start, on the source until the end */
 	int32_t priority;
 	bool has_disks;

@@ -72,6 +72,7 @@ struct config {
 	enum credentials credentials;
 	enum stream_tls stream_tls;
 	bool mixed_authentication;
+	int64_t measured_age_ms; /* of what guests write, before it is measured again; 0 = always */
 	uint64_t memory_reserve_bytes; /* of each host that does not say; default 512 MiB */
 	uint32_t cpu_overcommit_milli;
 	enum cannot_move cannot_move; /* of requests that do not say */

@@ -101,6 +101,8 @@ struct hv_request {
 	bool cold;             /* PREFLIGHT, PREPARE, FINISH_TARGET, CLEAR_TAG: the guest is, or will be, shut off */
 	bool paused_handover;  /* MIGRATE: leave the guest paused on the target (G1) */
 	int64_t measure_ms;    /* PROBE: watch the guests' dirty rates for so long; 0 = do not; from 12000 on their working sets too */
+	const char *const *known; /* PROBE: UUIDs of guests that need not be watched, sorted */
+	size_t n_known;
 };
 
 enum hv_presence {

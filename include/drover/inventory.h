@@ -95,6 +95,7 @@ struct guest {
 	uint64_t used_memory_bytes;       /* 0 = unknown: memory counts */
 	uint64_t dirty_rate_bytes_per_s;
 	uint64_t working_set_bytes;       /* 0 = unknown: used memory counts */
+	bool is_measured;                 /* what it writes was measured by the probe that found it */
 	char *cpu_model; /* NULL = any */
 	struct disk *disks;
 	size_t n_disks;

@@ -92,10 +92,11 @@ struct planned_move {
 	int64_t start_ms; /* from the start of the batch */
 	int64_t duration_ms;
 	int64_t duration_low_ms, duration_high_ms; /* the range that the measurements allow */
-	uint64_t bytes;
+	uint64_t bytes, bytes_low, bytes_high;
 	uint64_t disk_bytes; /* of bytes */
 	uint64_t rate_bytes_per_s; /* at which it is expected to run once at the head */
-	int64_t downtime_ms;
+	int64_t downtime_ms, downtime_low_ms, downtime_high_ms;
+	uint32_t samples; /* moves of this class between these hosts that the ranges come from; 0 = the stated default */
 	uint32_t network; /* index into inventory->networks, INDEX_NONE = any */
 	uint32_t after;   /* index of the planned move that must end before; INDEX_NONE = none */
 	bool converges;
@@ -157,9 +158,11 @@ struct plan_options {
 	uint32_t search_evaluations;  /* bound of the search over orders; 0 = first plan only, or PLAN_SEARCH_AUTO */
 	uint64_t seed;
 	uint32_t range_milli;         /* half-width of ETA ranges when nothing was learned; default 200 */
-	/* Learned: rate of a host pair; borrowed array, may be empty. */
+	/* Learned: rates of host pairs, and how moves of a class differ from the model; borrowed arrays, may be empty. */
 	const struct path_rate *paths;
 	size_t n_paths;
+	const struct lesson *lessons;
+	size_t n_lessons;
 };
 
 /* What was measured between two hosts (N14). */
@@ -168,9 +171,41 @@ struct path_rate {
 	char target[NAME_BYTES_MAX + 1];
 	uint64_t memory_bytes_per_s; /* 0 = not measured */
 	uint64_t disk_bytes_per_s;
-	uint32_t duration_milli; /* real duration / predicted duration, times 1000; 0 = not measured */
 	uint32_t samples;
 	int64_t updated_wall_ms;
+};
+
+/* Moves that behave alike: by whether the guest writes much of what the link carries, and whether disks are copied. */
+enum move_class { CLASS_QUIET, CLASS_BUSY, CLASS_QUIET_DISKS, CLASS_BUSY_DISKS, CLASS_COUNT };
+const char *move_class_name(enum move_class class); /* quiet, busy, quiet_disks, busy_disks */
+enum move_class move_class_by_name(const char *name); /* CLASS_COUNT when unknown */
+
+/* Real over predicted, times 1000, and the mean deviation from that mean, in thousandths of it. */
+struct factor {
+	uint32_t milli; /* 0 = not measured */
+	uint32_t spread_milli;
+	uint32_t samples;
+};
+
+/* What finished moves of a class between two hosts have taught; see planner/learn.c. */
+struct lesson {
+	char source[NAME_BYTES_MAX + 1];
+	char target[NAME_BYTES_MAX + 1];
+	enum move_class class;
+	uint32_t samples;
+	uint64_t rate_bytes_per_s; /* on average, first to last byte; 0 = not measured */
+	uint32_t rate_spread_milli, rate_samples;
+	struct factor bytes, downtime;
+	int64_t setup_ms, finish_ms; /* before the first byte, after the last; 0 = not measured */
+	int64_t updated_wall_ms;
+};
+
+/* What a guest writes, as it was measured last: a plan need not measure again what is recent. */
+struct guest_fact {
+	char uuid[UUID_TEXT_SIZE];
+	uint64_t dirty_rate_bytes_per_s;
+	uint64_t working_set_bytes; /* 0 = not known */
+	int64_t measured_wall_ms;
 };
 
 void plan_options_init(struct plan_options *options);

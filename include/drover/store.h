@@ -20,6 +20,8 @@ enum store_op_kind {
 	STORE_PUT_PATH,
 	STORE_PUT_LIMIT,
 	STORE_CLEAR_LIMITS,
+	STORE_PUT_LESSON,
+	STORE_PUT_GUEST,
 	STORE_AUDIT,
 	STORE_SET_EPOCH, /* of the manager; once per start */
 };
@@ -51,6 +53,8 @@ struct store_op {
 		struct host_record host;
 		struct path_rate path;
 		struct limit limit;
+		struct lesson lesson;
+		struct guest_fact guest;
 		struct audit_record audit;
 		uint64_t epoch;
 	};
@@ -69,6 +73,10 @@ struct store_image {
 	size_t n_paths;
 	struct limit *limits; /* that the operator set for the batches that are unfinished */
 	size_t n_limits;
+	struct lesson *lessons; /* by source, target, class */
+	size_t n_lessons;
+	struct guest_fact *guests; /* by UUID */
+	size_t n_guests;
 };
 
 struct store {

@@ -93,7 +93,7 @@ static struct inventory *finish_view(struct inventory *view)
 	return inventory;
 }
 
-struct inventory *sim_probe(const struct sim *sim, uint32_t host)
+struct inventory *sim_probe(const struct sim *sim, uint32_t host, bool is_measured)
 {
 	struct inventory view = {.n_hosts = 1};
 	const struct sim_copy *copy;
@@ -108,6 +108,7 @@ struct inventory *sim_probe(const struct sim *sim, uint32_t host)
 		if (copy->is_incoming)
 			continue;
 		view.guests[view.n_guests] = view_guest(sim, copy);
+		view.guests[view.n_guests].is_measured = is_measured && view.guests[view.n_guests].state == GUEST_RUNNING;
 		view.guests[view.n_guests++].host = 0;
 	}
 	return finish_view(&view);

@@ -67,6 +67,7 @@ void sim_submit(struct hypervisor *hypervisor, const struct hv_request *request)
 	op->persistent = request->persistent;
 	op->auto_converge = request->auto_converge;
 	op->cold = request->cold;
+	op->is_measured = request->measure_ms > 0;
 	op->paused_handover = request->paused_handover;
 	op->postcopy = request->postcopy;
 	op->postcopy_recover = request->postcopy_recover;
@@ -222,7 +223,7 @@ static void work(struct sim *sim, struct sim_op *op)
 	case HV_DEFINE: sim_do_define(sim, op); break;
 	case HV_START: sim_do_start(sim, op); break;
 	case HV_SAME_POOLS: sim_do_same_pools(sim, op); break;
-	case HV_PROBE: op->reply.inventory = sim_probe(sim, op->host); break;
+	case HV_PROBE: op->reply.inventory = sim_probe(sim, op->host, op->is_measured); break;
 	case HV_EXAMINE:
 	case HV_EXAMINE_PAIR:
 		error_set(&op->reply.error, ERR_UNSUPPORTED, "host %s is simulated", sim_host_name(sim, op->host));

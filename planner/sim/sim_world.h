@@ -211,6 +211,7 @@ struct sim_op {
 	bool reply_is_lost, reply_is_doubled;
 	bool is_local;       /* the reply is made on the manager's side: it needs no connection */
 	bool cold;
+	bool is_measured;    /* PROBE: what guests write is looked at */
 	bool has_copied;     /* COPY: its time is over */
 	bool has_waited;     /* for a host that could not be reached */
 	int64_t reply_delay_us;
@@ -412,7 +413,7 @@ void sim_do_start(struct sim *sim, struct sim_op *op);
 void sim_guest_stops(struct sim *sim, uint32_t guest, uint64_t serial);
 
 /* sim_report.c */
-struct inventory *sim_probe(const struct sim *sim, uint32_t host);
+struct inventory *sim_probe(const struct sim *sim, uint32_t host, bool is_measured);
 
 /* sim_host.c */
 bool sim_host_answers(const struct sim *sim, uint32_t host);      /* the manager */

@@ -34,7 +34,7 @@ static int open_hosts(struct site *site)
 	site->world = world_open(site->config, site->state, &err);
 	if (site->world == NULL)
 		return say_error(&err);
-	site->inventory = world_probe(site->world, site->config, PROBE_MEASURE_NOTHING, &err);
+	site->inventory = world_probe(site->world, site->config, PROBE_MEASURE_NOTHING, NULL, 0, &err);
 	if (site->inventory == NULL)
 		return loop_is_stopped(world_loop(site->world)) ? (int)EXIT_DETACHED : say_error(&err);
 	return inventory_seal(site->inventory, &err) ? EXIT_DONE : say_error(&err);

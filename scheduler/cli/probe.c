@@ -216,7 +216,8 @@ static bool find_shared(struct world *world, struct inventory *all, struct error
 	return is_good;
 }
 
-struct inventory *world_probe(struct world *world, const struct config *config, enum probe_measure measure, struct error *err)
+struct inventory *world_probe(struct world *world, const struct config *config, enum probe_measure measure,
+	const char *const *known, size_t n_known, struct error *err)
 {
 	struct hv_request *requests = xcalloc(config->n_hosts, sizeof *requests);
 	struct hv_reply *replies = xcalloc(config->n_hosts, sizeof *replies);
@@ -228,7 +229,7 @@ struct inventory *world_probe(struct world *world, const struct config *config, 
 
 	for (i = 0; i < config->n_hosts; i++)
 		requests[i] = (struct hv_request){.kind = HV_PROBE, .guest = "", .uuid = "", .host = config->hosts[i].name,
-			.measure_ms = measured_ms[measure]};
+			.measure_ms = measured_ms[measure], .known = known, .n_known = n_known};
 	if (loop_gather(world_loop(world), requests, config->n_hosts, PROBE_TIMEOUT_MS, replies, err)) {
 		inventory = merge(config, replies);
 		config_apply(config, inventory);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "facts.h"
 #include "say.h"
 #include "site.h"
 #include "store_sqlite.h"
@@ -71,6 +72,8 @@ static void say_unreachable(const struct site *site)
 static int open_inventory(struct site *site)
 {
 	struct error err;
+	const char **known;
+	size_t n_known;
 
 	if (site->args->inventory != NULL) {
 		site->inventory = inventory_read(site->args->inventory, &err);
@@ -80,14 +83,18 @@ static int open_inventory(struct site *site)
 	if (site->world == NULL)
 		return say_error(&err);
 	/* Who says yes beforehand reads no plan, and the run measures for itself. */
+	known = facts_recent(site, &n_known);
 	site->inventory = world_probe(site->world, site->config,
-		site->args->measure ? PROBE_MEASURE_SETS : site->args->yes ? PROBE_MEASURE_NOTHING : PROBE_MEASURE_RATES, &err);
+		site->args->measure ? PROBE_MEASURE_SETS : site->args->yes ? PROBE_MEASURE_NOTHING : PROBE_MEASURE_RATES, known,
+		site->args->measure ? 0 : n_known, &err);
+	free(known);
 	if (site->inventory == NULL) {
 		say_error(&err);
 		return loop_is_stopped(world_loop(site->world)) ? (int)EXIT_DETACHED : (int)error_exit_code(err.code);
 	}
 	if (!inventory_seal(site->inventory, &err))
 		return say_error(&err);
+	facts_fill(site);
 	set_cordons(site);
 	say_unreachable(site);
 	return EXIT_DONE;
@@ -103,6 +110,9 @@ int site_open(struct site *site, const struct args *args, unsigned wants)
 		result = open_store(site, wants);
 	if (result == EXIT_DONE && (wants & SITE_INVENTORY) != 0)
 		result = open_inventory(site);
+	/* A command that holds the state file for itself runs moves, whose engine keeps what it measures. */
+	if (result == EXIT_DONE && site->world != NULL && (wants & SITE_INVENTORY) != 0 && (wants & SITE_STORE) == 0)
+		facts_keep(site);
 	return result;
 }
 
@@ -127,6 +137,8 @@ struct engine_options site_engine_options(const struct site *site)
 	if (site->image != NULL) {
 		options.plan.paths = site->image->paths;
 		options.plan.n_paths = site->image->n_paths;
+		options.plan.lessons = site->image->lessons;
+		options.plan.n_lessons = site->image->n_lessons;
 	}
 	return options;
 }

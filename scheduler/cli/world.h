@@ -21,8 +21,10 @@ bool world_is_simulated(const struct world *world);
 
 /* Asks all configured hosts at once and makes one inventory of the answers, with the configuration
  * applied, not sealed. A host that did not answer is in it with reachable = false and the reason. */
-/* measure: what guests write is watched too, for a second or, with their working sets, for twelve. */
+/* measure: what guests write is watched too, for a second or, with their working sets, for twelve; but not of those whose
+ * UUIDs are known, which are sorted. */
 enum probe_measure { PROBE_MEASURE_NOTHING, PROBE_MEASURE_RATES, PROBE_MEASURE_SETS };
-struct inventory *world_probe(struct world *world, const struct config *config, enum probe_measure measure, struct error *err);
+struct inventory *world_probe(struct world *world, const struct config *config, enum probe_measure measure,
+	const char *const *known, size_t n_known, struct error *err);
 
 #endif

@@ -14,7 +14,6 @@
  * Choosing the heads is one thing, the rates another: planner_shares divides what the links may carry at most
  * (links_ceiling) among heads and staged moves. A link without such a bound bounds nobody.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,7 +119,7 @@ static uint64_t sent_bytes(const struct hv_stats *stats)
 }
 
 /* By somebody's wish: its rate says nothing of what the path carries. */
-static bool is_limited(const struct engine *engine, const struct move *move)
+bool bandwidth_is_limited(const struct engine *engine, const struct move *move)
 {
 	size_t i;
 
@@ -132,7 +131,7 @@ static bool is_limited(const struct engine *engine, const struct move *move)
 
 void bandwidth_sample(struct engine *engine, struct move *move, const struct hv_stats *stats)
 {
-	uint64_t bytes = sent_bytes(stats), rate;
+	uint64_t bytes = sent_bytes(stats), rate, *peak;
 	int64_t elapsed = engine->now_ms - move->sample_ms;
 	size_t i;
 
@@ -161,8 +160,9 @@ void bandwidth_sample(struct engine *engine, struct move *move, const struct hv_
 	if (move->steady_samples < STEADY_SAMPLES)
 		return;
 	move->has_shown = true;
-	if (move->rate_bytes_per_s > move->peak_bytes_per_s && !is_limited(engine, move))
-		move->peak_bytes_per_s = move->rate_bytes_per_s;
+	peak = stats->phase == HV_PHASE_DISKS ? &move->disk_peak_bytes_per_s : &move->peak_bytes_per_s;
+	if (move->rate_bytes_per_s > *peak && !bandwidth_is_limited(engine, move))
+		*peak = move->rate_bytes_per_s;
 	/* Samples come one by one and are judged together. */
 	if (engine->now_ms - engine->granted_ms >= engine->options.stats_interval_ms / 2)
 		engine->must_grant = true;
@@ -233,7 +233,7 @@ static void note_alone(struct engine *engine, struct move *move)
 			(engine->links[move->links[i]].n_heads != 1 || engine->links[move->links[i]].n_ending > 0))
 			return;
 	move->alone_bytes_per_s = move->rate_bytes_per_s;
-	if (is_limited(engine, move))
+	if (bandwidth_is_limited(engine, move))
 		return;
 	for (i = 0; i < LINKS_OF_MOVE; i++)
 		if (move->links[i] != INDEX_NONE && engine->links[move->links[i]].single_bytes_per_s < move->rate_bytes_per_s)
@@ -369,6 +369,10 @@ static void choose_heads(struct engine *engine, struct move **moves, size_t n)
 		}
 		if (is_head != moves[i]->is_head)
 			moves[i]->steady_samples = 0;
+		if (is_head && moves[i]->head_ms == 0) {
+			moves[i]->head_ms = engine->now_ms;
+			moves[i]->head_bytes = moves[i]->progress_bytes;
+		}
 		moves[i]->has_shown &= is_head;
 		moves[i]->is_head = is_head;
 	}
@@ -470,29 +474,4 @@ void bandwidth_grant(struct engine *engine)
 		send_rate(engine, moves[i]);
 	free(moves);
 	free(flows);
-}
-
-void bandwidth_learn(struct engine *engine, struct move *move)
-{
-	struct path_rate *path = NULL;
-	size_t i;
-
-	if (move->peak_bytes_per_s == 0)
-		return; /* it never ran unthrottled long enough to say anything */
-	for (i = 0; i < engine->n_paths && path == NULL; i++)
-		if (strcmp(engine->paths[i].source, move->record.source) == 0 &&
-			strcmp(engine->paths[i].target, move->record.target) == 0)
-			path = &engine->paths[i];
-	if (path == NULL) {
-		engine->paths = xgrow(engine->paths, engine->n_paths, sizeof *engine->paths);
-		path = &engine->paths[engine->n_paths++];
-		*path = (struct path_rate){0};
-		snprintf(path->source, sizeof path->source, "%s", move->record.source);
-		snprintf(path->target, sizeof path->target, "%s", move->record.target);
-	}
-	path->memory_bytes_per_s = path->memory_bytes_per_s == 0 ? move->peak_bytes_per_s :
-		(3 * path->memory_bytes_per_s + move->peak_bytes_per_s) / 4;
-	path->samples++;
-	path->updated_wall_ms = engine->wall_ms;
-	engine_add_extra(engine, STORE_PUT_PATH)->path = *path;
 }

@@ -19,6 +19,7 @@ struct engine *engine_new(const struct inventory *inventory, const struct engine
 	engine->options = *options;
 	engine->options.plan.paths = NULL; /* borrowed by the caller's planner only */
 	engine->options.plan.n_paths = 0;
+	engine->options.plan.n_lessons = 0;
 	engine->inventory = inventory_copy(inventory);
 	engine->ledger = ledger_new(engine->inventory, &engine->options.plan);
 	engine->next_batch_id = engine->next_move_id = 1;
@@ -58,6 +59,7 @@ void engine_free(struct engine *engine)
 	free(engine->links);
 	free(engine->limits);
 	free(engine->paths);
+	free(engine->lessons);
 	free(engine->down_paths);
 	free(engine->ops);
 	free(engine->extras);

@@ -111,14 +111,18 @@ struct move {
 	uint32_t steady_samples;    /* unthrottled, in this phase, in this company */
 	bool has_shown;             /* as a head, what it carries in some company */
 	uint32_t company;           /* heads on each of its links, packed */
-	uint64_t peak_bytes_per_s;  /* the most it moved while unthrottled */
+	uint64_t peak_bytes_per_s, disk_peak_bytes_per_s; /* the most it moved while unthrottled, of memory and of disks */
 	uint64_t alone_bytes_per_s; /* what it moves with its links to itself; 0 = never had them */
 	uint64_t granted_bytes_per_s, sent_bytes_per_s;
 	bool is_head;               /* it has its links, or what is left of them; the others are staged */
 	bool is_throttleable;       /* the migration was sent, or adopted: its rate can be set */
 	bool is_link_released, is_slot_released, is_ending;
 	bool is_closing;            /* the next on its link should be set up now */
-	int64_t begun_ms;           /* of the attempt */
+	int64_t begun_ms;           /* of the attempt, until its first byte */
+	/* Moments of the attempt that teach, 0 = not come or not seen: its begin, its first byte, when it had its links first and what
+	 * it had sent then, and when the migration was over. */
+	int64_t attempt_ms, first_byte_ms, head_ms, sent_ms;
+	uint64_t head_bytes;
 	bool disks_can_be_throttled;
 	int64_t progress_ms;
 	uint64_t progress_bytes;
@@ -236,6 +240,8 @@ struct engine {
 
 	struct path_rate *paths;
 	size_t n_paths;
+	struct lesson *lessons;
+	size_t n_lessons;
 	struct down_path *down_paths;
 	size_t n_down_paths;
 
@@ -325,7 +331,13 @@ int64_t bandwidth_lead_ms(const struct engine *engine);
 void bandwidth_sample(struct engine *engine, struct move *move, const struct hv_stats *stats);
 void bandwidth_release(struct engine *engine, struct move *move); /* the link is (about to be) free of it */
 void bandwidth_grant(struct engine *engine);
-void bandwidth_learn(struct engine *engine, struct move *move);
+bool bandwidth_is_limited(const struct engine *engine, const struct move *move);
+
+/* lessons.c: what the next plan gets from this run */
+void lessons_restore(struct engine *engine, const struct store_image *image);
+void lessons_path(struct engine *engine, const struct move *move);  /* its copy is over: what the path carried */
+void lessons_learn(struct engine *engine, const struct move *move); /* it has ended well */
+void lessons_guest(struct engine *engine, const struct guest *guest); /* as a probe measured it just now */
 
 /* run.c: the way of one move */
 void run_begin(struct engine *engine, struct move *move);

@@ -150,8 +150,10 @@ void finish_reply(struct engine *engine, struct move *move, const struct hv_repl
 		move->is_source_finished = step_over(engine, move, reply, "the source could not be cleaned");
 	if (move->record.method != METHOD_LIVE && move->is_source_finished && !move->is_target_finished && move->cleanup_ms == TIME_NEVER)
 		send_cleanup(engine, move);
-	if (move->is_target_finished && move->is_source_finished)
+	if (move->is_target_finished && move->is_source_finished) {
+		lessons_learn(engine, move);
 		move_end(engine, move, MOVE_DONE, NULL);
+	}
 }
 
 void finish_tick(struct engine *engine, struct move *move)

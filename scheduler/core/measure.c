@@ -51,6 +51,7 @@ void measure_reply(struct engine *engine, const struct hv_reply *reply)
 		const struct guest *found = &reply->inventory->guests[i];
 		uint32_t guest = inventory_guest(engine->inventory, found->uuid[0] != '\0' ? found->uuid : found->name, NULL);
 
+		lessons_guest(engine, found);
 		if (guest != INDEX_NONE && found->dirty_rate_bytes_per_s != 0)
 			engine->inventory->guests[guest].dirty_rate_bytes_per_s = found->dirty_rate_bytes_per_s;
 	}

@@ -202,10 +202,7 @@ void restore_image(struct engine *engine, const struct event *event)
 	engine_add_extra(engine, STORE_SET_EPOCH)->epoch = engine->epoch;
 	restore_hosts(engine, image);
 	limits_restore(engine, image);
-	for (i = 0; i < image->n_paths; i++) {
-		engine->paths = xgrow(engine->paths, engine->n_paths, sizeof *engine->paths);
-		engine->paths[engine->n_paths++] = image->paths[i];
-	}
+	lessons_restore(engine, image);
 	for (i = 0; i < image->n_moves; i++)
 		if (image->moves[i].id >= engine->next_move_id)
 			engine->next_move_id = image->moves[i].id + 1;

@@ -75,7 +75,7 @@ void run_begin(struct engine *engine, struct move *move)
 	collect_maps(engine, move);
 	move->is_interrupted = false;
 	move->record.attempts++;
-	move->begun_ms = engine->now_ms;
+	move->begun_ms = move->attempt_ms = engine->now_ms;
 	move->progress_bytes = 0;
 	move->is_closing = false;
 	if (move->record.started_wall_ms == 0)
@@ -243,7 +243,8 @@ static void migrate_done(struct engine *engine, struct move *move, struct hv_rep
 	}
 	if (reply->stats.downtime_ms > 0)
 		move->record.measured_downtime_ms = reply->stats.downtime_ms;
-	bandwidth_learn(engine, move);
+	move->sent_ms = engine->now_ms;
+	lessons_path(engine, move);
 	error_clear(&move->failure);
 	move_set_state(engine, move, MOVE_VERIFYING, "libvirt says it moved");
 	reconcile_begin(engine, move);
@@ -315,6 +316,7 @@ static void note_closing(struct engine *engine, struct move *move)
 	if (move->begun_ms != 0 && move->progress_bytes > 0) {
 		int64_t setup_ms = engine->now_ms - move->begun_ms;
 
+		move->first_byte_ms = engine->now_ms;
 		engine->setup_ms = engine->setup_ms == 0 ? setup_ms : (3 * engine->setup_ms + setup_ms) / 4;
 		move->begun_ms = 0;
 		engine->must_admit = true;

@@ -31,6 +31,8 @@ struct memory {
 	struct rows hosts;   /* struct host_record, by name */
 	struct rows paths;   /* struct path_rate, by source and target */
 	struct rows limits;  /* struct limit, by kind and object */
+	struct rows lessons; /* struct lesson, by source, target and class */
+	struct rows guests;  /* struct guest_fact, by UUID */
 	struct audit_record *audit;
 	size_t n_audit;
 };
@@ -87,6 +89,21 @@ static int order_limits(const void *a, const void *b)
 	if (order == 0)
 		order = strcmp(x->host, y->host);
 	return order ? order : strcmp(x->network, y->network);
+}
+
+static int order_lessons(const void *a, const void *b)
+{
+	const struct lesson *x = a, *y = b;
+	int order = strcmp(x->source, y->source);
+
+	if (order == 0)
+		order = strcmp(x->target, y->target);
+	return order ? order : strcmp(move_class_name(x->class), move_class_name(y->class));
+}
+
+static int order_guests(const void *a, const void *b)
+{
+	return strcmp(((const struct guest_fact *)a)->uuid, ((const struct guest_fact *)b)->uuid);
 }
 
 /* True and its place when a row equal to key exists; false and the place where it belongs otherwise. */
@@ -264,6 +281,12 @@ static bool apply(struct memory *memory, struct undo_log *log, const struct stor
 	case STORE_CLEAR_LIMITS:
 		clear_limits(memory, log);
 		return true;
+	case STORE_PUT_LESSON:
+		put(log, &memory->lessons, order_lessons, copy_bytes(&op->lesson, sizeof(op->lesson)));
+		return true;
+	case STORE_PUT_GUEST:
+		put(log, &memory->guests, order_guests, copy_bytes(&op->guest, sizeof(op->guest)));
+		return true;
 	case STORE_AUDIT:
 		add_audit(memory, &op->audit);
 		return true;
@@ -348,6 +371,14 @@ static bool memory_load(struct store *store, struct store_image **ret_image, str
 	image->limits = xcalloc(image->n_limits + 1, sizeof(*image->limits));
 	for (size_t i = 0; i < image->n_limits; i++)
 		image->limits[i] = *(const struct limit *)memory->limits.items[i];
+	image->n_lessons = memory->lessons.n;
+	image->lessons = xcalloc(image->n_lessons + 1, sizeof(*image->lessons));
+	for (size_t i = 0; i < image->n_lessons; i++)
+		image->lessons[i] = *(const struct lesson *)memory->lessons.items[i];
+	image->n_guests = memory->guests.n;
+	image->guests = xcalloc(image->n_guests + 1, sizeof(*image->guests));
+	for (size_t i = 0; i < image->n_guests; i++)
+		image->guests[i] = *(const struct guest_fact *)memory->guests.items[i];
 	*ret_image = image;
 	return true;
 }
@@ -387,6 +418,8 @@ static void memory_close(struct store *store)
 	rows_clear(memory, &memory->hosts);
 	rows_clear(memory, &memory->paths);
 	rows_clear(memory, &memory->limits);
+	rows_clear(memory, &memory->lessons);
+	rows_clear(memory, &memory->guests);
 	free(memory->audit);
 	free(memory);
 }

@@ -210,7 +210,7 @@ struct lv_ask {
 bool lv_target_fits(const struct lv_ask *ask, struct error *err);
 bool lv_same_pools(virConnectPtr source, virConnectPtr target, const struct hv_request *request, struct hv_reply *reply, struct error *err);
 /* Dirty rates of the host's guests into the inventory; with 12 s or more their working sets too. */
-void lv_measure(virConnectPtr conn, int64_t measure_ms, struct inventory *inventory);
+void lv_measure(virConnectPtr conn, const struct hv_request *request, struct inventory *inventory);
 bool lv_migrates(virDomainPtr domain);
 bool lv_probe(virConnectPtr conn, const struct hv_request *request, struct hv_reply *reply, struct error *err);
 bool lv_examine(virConnectPtr conn, struct hv_reply *reply, struct error *err);

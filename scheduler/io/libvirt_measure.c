@@ -63,6 +63,7 @@ static void read_look(const virDomainStatsRecordPtr record, struct inventory *in
 	    virTypedParamsGetLLong(record->params, record->nparams, "dirtyrate.megabytes_per_second", &rate) != 1 || rate < 0)
 		return;
 	guest->dirty_rate_bytes_per_s = (uint64_t)rate * MIB;
+	guest->is_measured = true;
 }
 
 static void measure_rates(virConnectPtr conn, virDomainPtr *domains, int n, int64_t measure_ms, struct inventory *inventory)
@@ -132,6 +133,7 @@ static void conclude(struct guest *guest, json_int_t brief, json_int_t longer)
 	};
 
 	guest->dirty_rate_bytes_per_s = (uint64_t)brief * MIB;
+	guest->is_measured = true;
 	guest->working_set_bytes = planner_working_set(&two, guest->memory_bytes);
 }
 
@@ -150,15 +152,35 @@ static void measure_sets(virDomainPtr *domains, int n, struct inventory *invento
 	free(longer);
 }
 
-void lv_measure(virConnectPtr conn, int64_t measure_ms, struct inventory *inventory)
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool is_known(virDomainPtr domain, const struct hv_request *request)
+{
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	const char *key = uuid;
+
+	return request->n_known > 0 && virDomainGetUUIDString(domain, uuid) == 0 &&
+	       bsearch(&key, request->known, request->n_known, sizeof *request->known, by_text) != NULL;
+}
+
+void lv_measure(virConnectPtr conn, const struct hv_request *request, struct inventory *inventory)
 {
 	virDomainPtr *domains = NULL;
-	int n = virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_RUNNING);
+	int n_all = virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_RUNNING), n = 0;
 
-	if (n > 0 && measure_ms >= SETS_FROM_MS)
+	for (int i = 0; i < n_all; i++) {
+		if (is_known(domains[i], request))
+			virDomainFree(domains[i]);
+		else
+			domains[n++] = domains[i];
+	}
+	if (n > 0 && request->measure_ms >= SETS_FROM_MS)
 		measure_sets(domains, n, inventory);
 	else if (n > 0)
-		measure_rates(conn, domains, n, measure_ms, inventory);
+		measure_rates(conn, domains, n, request->measure_ms, inventory);
 	for (int i = 0; i < n; i++)
 		virDomainFree(domains[i]);
 	free(domains);

@@ -404,7 +404,7 @@ bool lv_probe(virConnectPtr conn, const struct hv_request *request, struct hv_re
 		ok = read_guests(conn, inventory, err);
 	}
 	if (ok && request->measure_ms >= 1000)
-		lv_measure(conn, request->measure_ms, inventory);
+		lv_measure(conn, request, inventory);
 	/* Half a host would look like one whose guests have gone. */
 	if (ok && virConnectIsAlive(conn) != 1)
 		ok = error_set(err, ERR_HOST_UNREACHABLE, "the connection was lost during the probe");

@@ -30,6 +30,10 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 	[STATEMENT_PUT_LIMIT] = INSERT("limits", LIMIT_COLUMNS)
 		" ON CONFLICT (kind, host, network) DO UPDATE SET " COLUMN_SETS_EXCLUDED(LIMIT_COLUMNS),
 	[STATEMENT_CLEAR_LIMITS] = "DELETE FROM limits",
+	[STATEMENT_PUT_LESSON] = INSERT("lesson", LESSON_COLUMNS)
+		" ON CONFLICT (source, target, class) DO UPDATE SET " COLUMN_SETS_EXCLUDED(LESSON_COLUMNS),
+	[STATEMENT_PUT_GUEST] = INSERT("guest", GUEST_COLUMNS)
+		" ON CONFLICT (uuid) DO UPDATE SET " COLUMN_SETS_EXCLUDED(GUEST_COLUMNS),
 	[STATEMENT_AUDIT] = INSERT("audit", AUDIT_COLUMNS),
 	[STATEMENT_SET_EPOCH] = "UPDATE meta SET epoch = ? WHERE epoch <= ?",
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -150,6 +154,26 @@ static bool put_limit(struct store_sqlite *self, const struct limit *record, str
 	return run(self, row, err);
 }
 
+static bool put_lesson(struct store_sqlite *self, const struct lesson *record, struct error *err)
+{
+	struct row at, *row = &at;
+
+	if (!statement(self, STATEMENT_PUT_LESSON, row, err))
+		return false;
+	BIND_COLUMNS(LESSON_COLUMNS)
+	return run(self, row, err);
+}
+
+static bool put_guest(struct store_sqlite *self, const struct guest_fact *record, struct error *err)
+{
+	struct row at, *row = &at;
+
+	if (!statement(self, STATEMENT_PUT_GUEST, row, err))
+		return false;
+	BIND_COLUMNS(GUEST_COLUMNS)
+	return run(self, row, err);
+}
+
 static bool add_audit(struct store_sqlite *self, const struct audit_record *record, struct error *err)
 {
 	struct row at, *row = &at;
@@ -191,6 +215,10 @@ static bool apply(struct store_sqlite *self, const struct store_op *op, struct e
 		return put_limit(self, &op->limit, err);
 	case STORE_CLEAR_LIMITS:
 		return run_simple(self, STATEMENT_CLEAR_LIMITS, err);
+	case STORE_PUT_LESSON:
+		return put_lesson(self, &op->lesson, err);
+	case STORE_PUT_GUEST:
+		return put_guest(self, &op->guest, err);
 	case STORE_AUDIT:
 		return add_audit(self, &op->audit, err);
 	case STORE_SET_EPOCH:

@@ -183,6 +183,40 @@ static bool load_limits(struct store_sqlite *self, struct store_image *image, st
 	return reading_end(&reading, err);
 }
 
+static bool load_lessons(struct store_sqlite *self, struct store_image *image, struct error *err)
+{
+	struct reading reading;
+
+	if (!reading_start(&reading, self, "lesson", SELECT(LESSON_COLUMNS) "lesson ORDER BY source, target, class", err))
+		return false;
+	while (reading_next(&reading)) {
+		struct row *row = &reading.row;
+		struct lesson *record;
+
+		image->lessons = xgrow(image->lessons, image->n_lessons, sizeof(*image->lessons));
+		record = &image->lessons[image->n_lessons++];
+		READ_COLUMNS(LESSON_COLUMNS)
+	}
+	return reading_end(&reading, err);
+}
+
+static bool load_guests(struct store_sqlite *self, struct store_image *image, struct error *err)
+{
+	struct reading reading;
+
+	if (!reading_start(&reading, self, "guest", SELECT(GUEST_COLUMNS) "guest ORDER BY uuid", err))
+		return false;
+	while (reading_next(&reading)) {
+		struct row *row = &reading.row;
+		struct guest_fact *record;
+
+		image->guests = xgrow(image->guests, image->n_guests, sizeof(*image->guests));
+		record = &image->guests[image->n_guests++];
+		READ_COLUMNS(GUEST_COLUMNS)
+	}
+	return reading_end(&reading, err);
+}
+
 bool store_sqlite_load(struct store *store, struct store_image **ret_image, struct error *err)
 {
 	struct store_sqlite *self = store->self;
@@ -194,7 +228,7 @@ bool store_sqlite_load(struct store *store, struct store_image **ret_image, stru
 	image = xcalloc(1, sizeof(*image));
 	is_done = load_meta(self, image, err) && load_batches(self, image, err) && load_moves(self, image, err) &&
 		load_disks(self, image, err) && load_hosts(self, image, err) && load_paths(self, image, err) &&
-		load_limits(self, image, err);
+		load_limits(self, image, err) && load_lessons(self, image, err) && load_guests(self, image, err);
 	sqlite3_exec(self->db, "ROLLBACK", NULL, NULL, NULL);
 	if (!is_done) {
 		store_image_free(image);

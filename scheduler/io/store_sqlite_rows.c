@@ -47,6 +47,11 @@ void row_bind_batch_state(struct row *row, enum batch_state value)
 	row_bind_text(row, batch_state_name(value));
 }
 
+void row_bind_move_class(struct row *row, enum move_class value)
+{
+	row_bind_text(row, move_class_name(value));
+}
+
 void row_bind_move_method(struct row *row, enum move_method value)
 {
 	row_bind_text(row, move_method_name(value));
@@ -153,6 +158,16 @@ enum batch_state row_batch_state(struct row *row, const char *column)
 	if (state == BATCH_STATE_COUNT)
 		mark_bad(row, column);
 	return state;
+}
+
+enum move_class row_move_class(struct row *row, const char *column)
+{
+	const char *name = next_text(row);
+	enum move_class class = name ? move_class_by_name(name) : CLASS_COUNT;
+
+	if (class == CLASS_COUNT)
+		mark_bad(row, column);
+	return class == CLASS_COUNT ? CLASS_QUIET : class;
 }
 
 enum move_method row_move_method(struct row *row)

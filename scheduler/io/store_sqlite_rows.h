@@ -90,7 +90,6 @@
 	X(target, array, target) \
 	X(memory_bytes_per_s, u64, memory_bytes_per_s) \
 	X(disk_bytes_per_s, u64, disk_bytes_per_s) \
-	X(duration_milli, u32, duration_milli) \
 	X(samples, u32, samples) \
 	X(updated_wall_ms, i64, updated_wall_ms)
 
@@ -99,6 +98,30 @@
 	X(host, array, host) \
 	X(network, array, network) \
 	X(value, u64, value)
+
+#define LESSON_COLUMNS(FIRST, X) \
+	FIRST(source, array, source) \
+	X(target, array, target) \
+	X(class, move_class, class) \
+	X(samples, u32, samples) \
+	X(rate_bytes_per_s, u64, rate_bytes_per_s) \
+	X(rate_spread_milli, u32, rate_spread_milli) \
+	X(rate_samples, u32, rate_samples) \
+	X(bytes_milli, u32, bytes.milli) \
+	X(bytes_spread_milli, u32, bytes.spread_milli) \
+	X(bytes_samples, u32, bytes.samples) \
+	X(downtime_milli, u32, downtime.milli) \
+	X(downtime_spread_milli, u32, downtime.spread_milli) \
+	X(downtime_samples, u32, downtime.samples) \
+	X(setup_ms, i64, setup_ms) \
+	X(finish_ms, i64, finish_ms) \
+	X(updated_wall_ms, i64, updated_wall_ms)
+
+#define GUEST_COLUMNS(FIRST, X) \
+	FIRST(uuid, array, uuid) \
+	X(dirty_rate_bytes_per_s, u64, dirty_rate_bytes_per_s) \
+	X(working_set_bytes, u64, working_set_bytes) \
+	X(measured_wall_ms, i64, measured_wall_ms)
 
 #define AUDIT_COLUMNS(FIRST, X) \
 	FIRST(wall_ms, i64, wall_ms) \
@@ -147,6 +170,7 @@ void row_bind_array(struct row *row, const char *value);
 void row_bind_request_kind(struct row *row, enum request_kind value);
 void row_bind_batch_state(struct row *row, enum batch_state value);
 void row_bind_move_kind(struct row *row, enum move_kind value);
+void row_bind_move_class(struct row *row, enum move_class value);
 void row_bind_move_method(struct row *row, enum move_method value);
 void row_bind_post_copy(struct row *row, enum post_copy value);
 void row_bind_move_state(struct row *row, enum move_state value);
@@ -163,6 +187,7 @@ void row_bind_limit_kind(struct row *row, enum limit_kind value);
 #define ROW_READ_request_kind(row, column, member) (member) = row_request_kind(row, column);
 #define ROW_READ_batch_state(row, column, member) (member) = row_batch_state(row, column);
 #define ROW_READ_move_kind(row, column, member) (member) = row_move_kind(row, column);
+#define ROW_READ_move_class(row, column, member) (member) = row_move_class(row, column);
 #define ROW_READ_move_method(row, column, member) (member) = row_move_method(row);
 #define ROW_READ_post_copy(row, column, member) (member) = row_post_copy(row, column);
 #define ROW_READ_move_state(row, column, member) (member) = row_move_state(row, column);
@@ -178,6 +203,7 @@ void row_array(struct row *row, const char *column, char *ret, size_t size);
 enum request_kind row_request_kind(struct row *row, const char *column);
 enum batch_state row_batch_state(struct row *row, const char *column);
 enum move_kind row_move_kind(struct row *row, const char *column);
+enum move_class row_move_class(struct row *row, const char *column);
 enum move_method row_move_method(struct row *row);
 enum post_copy row_post_copy(struct row *row, const char *column);
 enum move_state row_move_state(struct row *row, const char *column);

@@ -172,8 +172,37 @@ static const char post_copies[] =
 	"ALTER TABLE move ADD COLUMN post_copy TEXT NOT NULL DEFAULT 'no' CHECK (post_copy IN ('no', 'allowed', 'used'));"
 	VIEWS;
 
+/* What moves have taught of their class, and what was measured of guests. */
+static const char lessons[] =
+	"ALTER TABLE path DROP COLUMN duration_milli;"
+	"CREATE TABLE lesson ("
+	"  source TEXT NOT NULL,"
+	"  target TEXT NOT NULL,"
+	"  class TEXT NOT NULL CHECK (class IN (@move_class@)),"
+	"  samples INTEGER NOT NULL,"
+	"  rate_bytes_per_s INTEGER NOT NULL,"
+	"  rate_spread_milli INTEGER NOT NULL,"
+	"  rate_samples INTEGER NOT NULL,"
+	"  bytes_milli INTEGER NOT NULL,"
+	"  bytes_spread_milli INTEGER NOT NULL,"
+	"  bytes_samples INTEGER NOT NULL,"
+	"  downtime_milli INTEGER NOT NULL,"
+	"  downtime_spread_milli INTEGER NOT NULL,"
+	"  downtime_samples INTEGER NOT NULL,"
+	"  setup_ms INTEGER NOT NULL,"
+	"  finish_ms INTEGER NOT NULL,"
+	"  updated_wall_ms INTEGER NOT NULL,"
+	"  PRIMARY KEY (source, target, class)"
+	") STRICT;"
+	"CREATE TABLE guest ("
+	"  uuid TEXT PRIMARY KEY CHECK (length(uuid) = 36),"
+	"  dirty_rate_bytes_per_s INTEGER NOT NULL,"
+	"  working_set_bytes INTEGER NOT NULL,"
+	"  measured_wall_ms INTEGER NOT NULL"
+	") STRICT;";
+
 /* migrations[n] takes a file from version n to n + 1. */
-static const char *const migrations[] = {first_schema, paths_and_warnings, methods, limits, post_copies};
+static const char *const migrations[] = {first_schema, paths_and_warnings, methods, limits, post_copies, lessons};
 
 enum { SCHEMA_VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 
@@ -197,6 +226,11 @@ static const char *move_state_at(int i)
 	return i < MOVE_STATE_COUNT ? move_state_name((enum move_state)i) : NULL;
 }
 
+static const char *move_class_at(int i)
+{
+	return i < CLASS_COUNT ? move_class_name((enum move_class)i) : NULL;
+}
+
 static const char *disk_format_at(int i)
 {
 	return i <= DISK_OTHER ? disk_format_name((enum disk_format)i) : NULL;
@@ -215,6 +249,7 @@ static const struct {
 	{"@batch_state@", batch_state_at},
 	{"@move_kind@", move_kind_at},
 	{"@move_state@", move_state_at},
+	{"@move_class@", move_class_at},
 	{"@disk_format@", disk_format_at},
 	{"@limit_kind@", limit_kind_at},
 };

@@ -566,7 +566,7 @@ static void hosts_and_paths_are_replaced_by_name(void **state)
 		{.kind = STORE_PUT_PATH, .path = {.source = "h2", .target = "h1", .samples = 9}},
 		{.kind = STORE_PUT_PATH,
 			.path = {.source = "h1", .target = "h2", .memory_bytes_per_s = 2, .disk_bytes_per_s = 3,
-				.duration_milli = 1100, .samples = 4, .updated_wall_ms = 5}},
+				.samples = 4, .updated_wall_ms = 5}},
 	};
 	struct store_image *image;
 
@@ -581,7 +581,7 @@ static void hosts_and_paths_are_replaced_by_name(void **state)
 	assert_int_equal(image->n_paths, 2);
 	assert_string_equal(image->paths[0].target, "h2");
 	assert_true(image->paths[0].memory_bytes_per_s == 2 && image->paths[0].disk_bytes_per_s == 3);
-	assert_true(image->paths[0].duration_milli == 1100 && image->paths[0].samples == 4);
+	assert_int_equal(image->paths[0].samples, 4);
 	assert_int_equal(image->paths[0].updated_wall_ms, 5);
 	assert_int_equal(image->paths[1].samples, 9);
 	store_image_free(image);
@@ -621,6 +621,40 @@ static void limits_are_replaced_by_kind_and_object_and_cleared_together(void **s
 	commit(fixture, clear, 1);
 	image = load_again(fixture);
 	assert_int_equal(image->n_limits, 0);
+	store_image_free(image);
+}
+
+static void lessons_are_replaced_by_pair_and_class_and_facts_by_guest(void **state)
+{
+	static const struct lesson lesson = {.source = "h1", .target = "h2", .class = CLASS_BUSY_DISKS, .samples = 7,
+		.rate_bytes_per_s = 8, .rate_spread_milli = 9, .rate_samples = 10, .bytes = {11, 12, 13}, .downtime = {14, 15, 16},
+		.setup_ms = 17, .finish_ms = 18, .updated_wall_ms = 19};
+	static const struct guest_fact fact = {.uuid = "00000000-0000-4000-8000-000000000001", .dirty_rate_bytes_per_s = 20,
+		.working_set_bytes = 21, .measured_wall_ms = 22};
+	struct fixture *fixture = *state;
+	struct store_op ops[] = {
+		{.kind = STORE_PUT_LESSON, .lesson = {.source = "h1", .target = "h2", .class = CLASS_BUSY_DISKS, .samples = 1}},
+		{.kind = STORE_PUT_LESSON, .lesson = {.source = "h1", .target = "h2", .class = CLASS_QUIET, .samples = 1}},
+		{.kind = STORE_PUT_LESSON, .lesson = lesson},
+		{.kind = STORE_PUT_GUEST, .guest = {.uuid = "00000000-0000-4000-8000-000000000002"}},
+		{.kind = STORE_PUT_GUEST, .guest = {.uuid = "00000000-0000-4000-8000-000000000001"}},
+		{.kind = STORE_PUT_GUEST, .guest = fact},
+	};
+	struct store_image *image;
+
+	commit(fixture, ops, 6);
+	image = load_again(fixture);
+	assert_int_equal(image->n_lessons, 2);
+	assert_true(image->lessons[0].class == CLASS_BUSY_DISKS && image->lessons[0].samples == 7);
+	assert_true(image->lessons[0].rate_bytes_per_s == 8 && image->lessons[0].rate_spread_milli == 9 && image->lessons[0].rate_samples == 10);
+	assert_memory_equal(&image->lessons[0].bytes, &lesson.bytes, sizeof lesson.bytes);
+	assert_memory_equal(&image->lessons[0].downtime, &lesson.downtime, sizeof lesson.downtime);
+	assert_true(image->lessons[0].setup_ms == 17 && image->lessons[0].finish_ms == 18 && image->lessons[0].updated_wall_ms == 19);
+	assert_int_equal(image->lessons[1].class, CLASS_QUIET);
+	assert_int_equal(image->n_guests, 2);
+	assert_string_equal(image->guests[0].uuid, fact.uuid);
+	assert_true(image->guests[0].dirty_rate_bytes_per_s == 20 && image->guests[0].working_set_bytes == 21);
+	assert_int_equal(image->guests[0].measured_wall_ms, 22);
 	store_image_free(image);
 }
 
@@ -732,6 +766,7 @@ static const struct CMUnitTest tests[] = {
 	ON_EACH(the_epoch_never_goes_back),
 	ON_EACH(hosts_and_paths_are_replaced_by_name),
 	ON_EACH(limits_are_replaced_by_kind_and_object_and_cleared_together),
+	ON_EACH(lessons_are_replaced_by_pair_and_class_and_facts_by_guest),
 	ON_EACH(strings_of_the_greatest_length_come_back),
 	ON_EACH(audit_rows_keep_their_order_and_their_batch),
 	ON_EACH(a_commit_of_nothing_succeeds),

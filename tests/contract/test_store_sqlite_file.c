@@ -263,7 +263,7 @@ static void a_file_from_the_future_is_refused_with_both_numbers(void **state)
 	make_store();
 	shell(path, "PRAGMA user_version = 4711");
 	expect_open_refused(ERR_STATE_VERSION, "4711");
-	expect_open_refused(ERR_STATE_VERSION, "up to 5");
+	expect_open_refused(ERR_STATE_VERSION, "up to 6");
 }
 
 /* As the first version wrote it, with a move in it. */
@@ -278,7 +278,8 @@ static void a_file_of_the_first_version_is_brought_up_to_date(void **state)
 	shell(path, "ALTER TABLE move DROP COLUMN path_source; ALTER TABLE move DROP COLUMN path_target;"
 		"ALTER TABLE move DROP COLUMN warning_code; ALTER TABLE move DROP COLUMN warning_message;"
 		"ALTER TABLE move DROP COLUMN warning_hint; ALTER TABLE move DROP COLUMN method;"
-		"ALTER TABLE move DROP COLUMN was_shutoff; ALTER TABLE move DROP COLUMN post_copy; DROP TABLE limits; PRAGMA user_version = 1;"
+		"ALTER TABLE move DROP COLUMN was_shutoff; ALTER TABLE move DROP COLUMN post_copy; DROP TABLE limits; DROP TABLE lesson; DROP TABLE guest; PRAGMA user_version = 1;"
+		"ALTER TABLE path ADD COLUMN duration_milli INTEGER NOT NULL DEFAULT 0;"
 		"DROP VIEW v_move; DROP VIEW v_batch; ALTER TABLE move DROP COLUMN state;"
 		"ALTER TABLE move ADD COLUMN state TEXT NOT NULL DEFAULT 'unknown' CHECK (state IN ('done', 'unknown'));"
 		"CREATE VIEW v_move AS SELECT id FROM move; CREATE VIEW v_batch AS SELECT id FROM batch;"

@@ -299,7 +299,7 @@ static void defaults_of_the_table_are_those_of_the_engine(void **state)
 }
 
 static const char whole[] =
-	"[scheduler]\nstate = state.db\nmax_migrations = 4\ndowntime_limit = 150ms\ndowntime_max = 2s\nhandover = strict\nmemory_reserve = 1 GiB\ncpu_overcommit = 2.5\n"
+	"[scheduler]\nstate = state.db\nmeasured_age = 2h\nmax_migrations = 4\ndowntime_limit = 150ms\ndowntime_max = 2s\nhandover = strict\nmemory_reserve = 1 GiB\ncpu_overcommit = 2.5\n"
 	"[host h1]\nuri = qemu+tls://h1/system\naddress = 10.8.0.1, fd00::1/64\nshell = ssh root@h1\nincoming = no\nmax_outgoing = 3\n"
 	"traffic_command = ssh h1 counters\n"
 	"[host h2]\nuri = sim:world.json\nmemory_reserve = 0\n"
