@@ -96,7 +96,8 @@ static bool total_slots(const struct engine *engine, struct error *why)
 	return true;
 }
 
-static bool links_free(const struct engine *engine, const struct move *move, struct error *why)
+/* Most moves wait for links, and telling why would be nearly all that a pass costs: the text is made for who reads it. */
+static bool links_free(const struct engine *engine, const struct move *move, bool with_text, struct error *why)
 {
 	static const enum error_code codes[LINKS_OF_MOVE] = {
 		ERR_WAIT_BANDWIDTH_SOURCE, ERR_WAIT_BANDWIDTH_TARGET, ERR_WAIT_BANDWIDTH_SHARED, ERR_WAIT_BANDWIDTH_SHARED,
@@ -115,6 +116,10 @@ static bool links_free(const struct engine *engine, const struct move *move, str
 		wanted = bandwidth_wanted_moves(engine, link);
 		if (link->n_active < wanted && (!engine->options.throttle || bandwidth_is_due(engine, link, move)))
 			continue;
+		if (!with_text) {
+			why->code = codes[i];
+			return false;
+		}
 		capacity = links_capacity(engine, link);
 		links_name(engine, move->links[i], name, sizeof name);
 		if (capacity == 0)
@@ -180,19 +185,23 @@ static bool room_there(const struct engine *engine, const struct move *move, str
 }
 
 /* Cheapest tests first: this is asked for every waiting move whenever something becomes free. */
-bool admission_check(const struct engine *engine, const struct move *move, struct error *ret_why)
+static bool check(const struct engine *engine, const struct move *move, bool with_text, struct error *why)
 {
-	struct error scratch;
-	struct error *why = ret_why != NULL ? ret_why : &scratch;
-
 	if (move->guest == INDEX_NONE || move->source == INDEX_NONE || move->target == INDEX_NONE)
 		return error_set(why, ERR_WAIT_HOST, "host %s has not answered since drover was started",
 			move->record.source);
 	if (cold_is_in_place(move))
 		return batch_allows(engine, move, why) && hosts_answer(engine, move, why);
 	return batch_allows(engine, move, why) && total_slots(engine, why) && source_slots(engine, move, why) &&
-		target_slots(engine, move, why) && hosts_answer(engine, move, why) && links_free(engine, move, why) &&
+		target_slots(engine, move, why) && hosts_answer(engine, move, why) && links_free(engine, move, with_text, why) &&
 		group_allows(engine, move, why) && room_there(engine, move, why);
+}
+
+bool admission_check(const struct engine *engine, const struct move *move, struct error *ret_why)
+{
+	struct error scratch;
+
+	return check(engine, move, true, ret_why != NULL ? ret_why : &scratch);
 }
 
 static bool is_capacity(enum error_code code)
@@ -306,10 +315,11 @@ void admission_run(struct engine *engine)
 	bandwidth_backlogs(engine);
 	while (at != INDEX_NONE) {
 		struct move *move = &engine->moves[at];
-		struct error why = {0};
+		struct error why;
 
+		error_clear(&why);
 		at = move->next_waiting;
-		if (admission_check(engine, move, &why))
+		if (check(engine, move, false, &why))
 			begin(engine, move);
 		else if (why.code != ERR_WAIT_STOPPING)
 			refused(engine, move, &why);
