@@ -1,16 +1,20 @@
 /* A drain in the simulated world: the engine as it decides by itself against the same engine held to a fixed number of moves
  * per host that share the link, as other tools do. One table, one run; every makespan beside the lower bound.
  *
- *   sim-drain [HOSTS GUESTS DRAINED] [--seeds N]
+ *   sim-drain [HOSTS GUESTS DRAINED]
+ *   sim-drain growth [LARGEST_HOSTS]
  *
  * The same plan, world and seed for every way. Unconverged: moves that ended otherwise than done within the virtual
- * time allowed (20 times the bound). Engine figures are wall-clock time and belong to this machine only.
+ * time allowed (20 times the bound). growth: an eighth of the hosts of ever larger clusters is planned and drained by the engine as it
+ * decides by itself; CPU time of both and the memory of a process that does nothing else. Engine figures are wall-clock time and belong to this machine only.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cluster.h"
 #include "sim.h"
@@ -209,18 +213,87 @@ static void one_load(const struct cluster *cluster, uint32_t drained, const char
 	inventory_free(inventory);
 }
 
+/* ---- growth ---- */
+
+static double cpu_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* In a process of its own, whose memory is then that of this size. */
+static void one_size(const struct cluster *cluster)
+{
+	struct inventory *inventory = make_cluster(cluster);
+	struct request *request = drain_request(cluster->hosts / 8);
+	struct plan_options options;
+	struct plan *plan = NULL;
+	struct result result;
+	struct error err;
+	double begin, planned;
+
+	plan_options_init(&options);
+	begin = cpu_seconds();
+	if (!planner_plan(inventory, request, &options, &plan, &err)) {
+		fprintf(stderr, "sim-drain: %s\n", err.message);
+		exit(1);
+	}
+	planned = cpu_seconds();
+	result = simulate(inventory, request, plan, 0, cluster->seed);
+	printf("%5u/%-7u %6zu %9.1f %8.1f %10.1f %8.3f %11llu %10.2f", cluster->hosts, cluster->guests, plan->n_moves,
+		(planned - begin) * 1000, (double)plan->lower_bound_ms / 1000, (double)result.makespan_ms / 1000,
+		(double)result.makespan_ms / (double)plan->lower_bound_ms, (unsigned long long)result.unconverged, cpu_seconds() - planned);
+	fflush(stdout);
+	plan_free(plan);
+	request_free(request);
+	inventory_free(inventory);
+}
+
+static int growth(uint32_t largest)
+{
+	static const struct cluster sizes[] = {
+		{.hosts = 64, .guests = 4000, .seed = 1, .profile = PROFILE_MIX},
+		{.hosts = 256, .guests = 16000, .seed = 1, .profile = PROFILE_MIX},
+		{.hosts = 1000, .guests = 100000, .seed = 1, .profile = PROFILE_MIX},
+	};
+	size_t i;
+
+	printf("%13s %6s %9s %8s %10s %8s %11s %10s %6s\n", "hosts/guests", "moves", "plan ms", "bound s", "makespan s", "ratio",
+		"unconverged", "drain CPU s", "MB");
+	for (i = 0; i < sizeof sizes / sizeof *sizes && sizes[i].hosts <= largest; i++) {
+		struct rusage usage;
+		int status;
+		pid_t child;
+
+		fflush(stdout);
+		child = fork();
+		if (child == 0) {
+			one_size(&sizes[i]);
+			exit(0);
+		}
+		if (child < 0 || wait4(child, &status, 0, &usage) != child || status != 0)
+			return 1;
+		printf(" %6.0f\n", (double)usage.ru_maxrss / 1024);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct cluster cluster = {.hosts = 64, .guests = 4000, .seed = 1};
 	uint32_t drained = 8;
 	struct rusage usage;
 
+	if (argc > 1 && argc < 4 && strcmp(argv[1], "growth") == 0)
+		return growth(argc == 3 ? (uint32_t)strtoul(argv[2], NULL, 10) : UINT32_MAX);
 	if (argc == 4) {
 		cluster.hosts = (uint32_t)strtoul(argv[1], NULL, 10);
 		cluster.guests = (uint32_t)strtoul(argv[2], NULL, 10);
 		drained = (uint32_t)strtoul(argv[3], NULL, 10);
 	} else if (argc != 1) {
-		fprintf(stderr, "usage: sim-drain [HOSTS GUESTS DRAINED]\n");
+		fprintf(stderr, "usage: sim-drain [HOSTS GUESTS DRAINED | growth [LARGEST_HOSTS]]\n");
 		return 64;
 	}
 	printf("%-6s %5s %6s %-9s %10s %10s %8s %11s %9s %9s %10s\n", "load", "seed", "moves", "way", "bound s", "makespan s",
