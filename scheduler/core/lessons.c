@@ -114,8 +114,9 @@ void lessons_learn(struct engine *engine, const struct move *move)
 	struct estimate estimate;
 	struct lesson *lesson;
 
-	if (guest == NULL || move->record.method != METHOD_LIVE || move->sent_ms == 0)
-		return; /* a move that was found under way has shown only a part of itself */
+	/* A move that was found under way has shown only a part of itself; post-copy goes another way than the model. */
+	if (guest == NULL || move->record.method != METHOD_LIVE || move->sent_ms == 0 || move->record.post_copy == POST_COPY_USED)
+		return;
 	planner_estimate(guest, move->planned_disk_bytes, rate, &engine->options.plan, &estimate);
 	seen.rate_bytes_per_s = rate_of(engine, move);
 	if (estimate.converges)
