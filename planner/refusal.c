@@ -157,6 +157,14 @@ static bool describe_lack(const struct fit_ask *ask, uint32_t target, const stru
 	return describe_network(ask, target, refusal, err);
 }
 
+/* Whoever found the host down knows best what to do about it. */
+static bool hint_down(const struct host *host, struct error *err)
+{
+	if (host->down.hint[0] != '\0')
+		error_hint(err, "%s", host->down.hint);
+	return false;
+}
+
 static bool describe_host(const struct fit_ask *ask, uint32_t target, const struct refusal *refusal, struct error *err)
 {
 	const struct guest *guest = &ask->inventory->guests[ask->guest];
@@ -173,8 +181,10 @@ static bool describe_host(const struct fit_ask *ask, uint32_t target, const stru
 			ask->inventory->guests[refusal->other].uuid);
 	if (refusal->code == ERR_SAME_HOST)
 		return error_set(err, refusal->code, "vm %s: runs on %s already", guest->name, host->name);
-	if (refusal->code == ERR_HOST_UNREACHABLE && host->down.code != ERR_NONE)
-		return error_set(err, refusal->code, "vm %s: %s does not answer: %s", guest->name, host->name, host->down.message);
+	if (refusal->code == ERR_HOST_UNREACHABLE && host->down.code != ERR_NONE) {
+		error_set(err, refusal->code, "vm %s: %s does not answer: %s", guest->name, host->name, host->down.message);
+		return hint_down(host, err);
+	}
 	return error_set(err, refusal->code, "vm %s: %s: %s", guest->name, host->name, error_code_summary(refusal->code));
 }
 
@@ -218,9 +228,11 @@ bool planner_guest_can_move(const struct inventory *inventory, uint32_t guest, s
 
 	if (g->state != GUEST_RUNNING && g->state != GUEST_PAUSED)
 		return error_set(err, ERR_GUEST_NOT_RUNNING, "vm %s: is %s on %s", g->name, guest_state_name(g->state), host->name);
-	if (!host->reachable)
-		return error_set(err, ERR_HOST_UNREACHABLE, "vm %s: its host %s does not answer%s%s", g->name, host->name,
+	if (!host->reachable) {
+		error_set(err, ERR_HOST_UNREACHABLE, "vm %s: its host %s does not answer%s%s", g->name, host->name,
 			host->down.code != ERR_NONE ? ": " : "", host->down.code != ERR_NONE ? host->down.message : "");
+		return hint_down(host, err);
+	}
 	if (!host->outgoing)
 		return error_set(err, ERR_HOST_OUTGOING_OFF, "vm %s: its host %s gives no guests away", g->name, host->name);
 	if (g->unmovable.code != ERR_NONE) {

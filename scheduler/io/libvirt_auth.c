@@ -7,6 +7,7 @@
  * sorted by its code and errno, never by its text.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,8 +58,22 @@ static enum failure sort_failure(const virError *last, enum lv_transport transpo
 	return FAILURE_OTHER;
 }
 
+/* The very command that has to work, with its user and the key that the uri names; and how the host becomes known. */
+static void hint_ssh(struct error *err, const char *hop, const char *uri, const char *name)
+{
+	LV_AUTO(text_free) char *login = lv_uri_login(uri);
+	LV_AUTO(text_free) char *key = lv_uri_parameter(uri, "keyfile");
+	LV_AUTO(text_free) char *host = lv_uri_host(uri);
+
+	error_hint(err, "%s: this has to work: ssh -o BatchMode=yes %s%s%s%s true. Its host key belongs in known_hosts (ssh-keyscan %s), "
+		   "the public key in its authorized_keys", hop, key ? "-i " : "", key ? key : "", key ? " " : "", login ? login : name,
+		   host ? host : name);
+}
+
 static void hint_own(struct error *err, const struct lv_host *to)
 {
+	char hop[NAME_BYTES_MAX + 16];
+
 	switch (to->transport) {
 	case LV_TLS:
 		error_hint(err, "drover > %s: check certificate, key and CA here (/etc/pki, or pkipath= in the uri), and tls_allowed_dn_list there; "
@@ -69,7 +84,8 @@ static void hint_own(struct error *err, const struct lv_host *to)
 				"insecure = yes in [host %s] does without", to->name, to->name);
 		break;
 	case LV_SSH:
-		error_hint(err, "drover > %s: ssh has to work without a question: ssh -o BatchMode=yes %s true", to->name, to->name);
+		snprintf(hop, sizeof hop, "drover > %s", to->name);
+		hint_ssh(err, hop, to->uri, to->name);
 		break;
 	case LV_LOCAL:
 	case LV_PLAIN:
@@ -82,6 +98,8 @@ static void hint_own(struct error *err, const struct lv_host *to)
 /* For whatever failed: only the source can say more. */
 static void hint_peer(struct error *err, const struct lv_host *from, const struct lv_host *to)
 {
+	char hop[3 * NAME_BYTES_MAX + 80];
+
 	switch (to->peer_transport) {
 	case LV_TLS:
 		error_hint(err, "%s > %s: %s needs /etc/pki/libvirt/clientcert.pem that %s accepts (CA, tls_allowed_dn_list). On %s: "
@@ -92,8 +110,9 @@ static void hint_peer(struct error *err, const struct lv_host *from, const struc
 				"sasl_allowed_username_list", from->name, to->name, from->name, to->name);
 		break;
 	case LV_SSH:
-		error_hint(err, "%s > %s: root of %s needs a key that %s accepts, and %s in its known_hosts. There: ssh -o BatchMode=yes %s true",
-			   from->name, to->name, from->name, to->name, to->name, to->name);
+		/* libvirt 9.0's own helper ends at once when a libvirtd has called it. */
+		snprintf(hop, sizeof hop, "%s > %s, as root of %s (End of file only: add proxy=netcat to peer_uri)", from->name, to->name, from->name);
+		hint_ssh(err, hop, to->peer_uri, to->name);
 		break;
 	case LV_LOCAL:
 		error_hint(err, "%s is known by a local uri only: give peer_uri in [host %s]", to->name, to->name);

@@ -168,6 +168,7 @@ static bool open_link(struct lv_host *host, enum lv_lane lane, bool has_events, 
 	pthread_mutex_lock(&host->lv->mutex);
 	link->next = host->links;
 	host->links = link;
+	host->opened_ms = lv_now_ms();
 	pthread_mutex_unlock(&host->lv->mutex);
 	hold(host->lv);
 	if (virConnectRegisterCloseCallback(conn, on_close, host, release) < 0)
@@ -318,17 +319,28 @@ static struct lv_link *free_link(struct lv_host *host, enum lv_lane lane)
 	return link;
 }
 
+/* Connections are opened one behind the other, by ssh a second or more each: as long as they come, the host is there. */
+static int64_t patience_ms(const struct lv_host *host)
+{
+	return host->transport == LV_SSH ? LV_SSH_WAIT_MS : LV_CONNECT_WAIT_MS;
+}
+
+static int64_t patience_end(const struct lv_host *host, int64_t began_ms)
+{
+	return (host->opened_ms > began_ms ? host->opened_ms : began_ms) + patience_ms(host);
+}
+
 virConnectPtr lv_take(struct lv_host *host, enum lv_lane lane, struct error *err)
 {
 	struct lv *lv = host->lv;
-	int64_t deadline = lv_now_ms() + LV_CONNECT_WAIT_MS;
+	int64_t began_ms = lv_now_ms();
 	struct lv_link *link = NULL;
 	virConnectPtr conn = NULL;
 
 	pthread_mutex_lock(&lv->mutex);
-	while (!lv->stopping && lv_now_ms() < deadline &&
+	while (!lv->stopping && lv_now_ms() < patience_end(host, began_ms) &&
 	       (host->state == LV_CONNECTING || (host->state == LV_UP && !(link = free_link(host, lane)))))
-		lv_wait_until(lv, &host->cond, deadline);
+		lv_wait_until(lv, &host->cond, patience_end(host, began_ms));
 	if (host->state == LV_UP && link && !lv->stopping) {
 		link->is_taken = true;
 		conn = link->conn;
@@ -336,10 +348,10 @@ virConnectPtr lv_take(struct lv_host *host, enum lv_lane lane, struct error *err
 		*err = host->down;
 	} else if (host->state == LV_CONNECTING) {
 		error_set(err, ERR_HOST_UNREACHABLE, "host %s: no connection to %s after %d s", host->name, host->uri,
-			  LV_CONNECT_WAIT_MS / 1000);
+			  (int)(patience_ms(host) / 1000));
 	} else {
 		error_set(err, ERR_TIMEOUT, "host %s: all connections are in use and none got free within %d s", host->name,
-			  LV_CONNECT_WAIT_MS / 1000);
+			  (int)(patience_ms(host) / 1000));
 	}
 	pthread_mutex_unlock(&lv->mutex);
 	return conn;

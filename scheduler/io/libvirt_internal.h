@@ -47,7 +47,8 @@ enum {
 	LV_MIGRATIONS_PER_HOST = 64,
 	LV_KEEPALIVE_INTERVAL_S = 3,
 	LV_KEEPALIVE_COUNT = 4,
-	LV_CONNECT_WAIT_MS = 10000, /* how long a request waits for a connection that is being opened */
+	LV_CONNECT_WAIT_MS = 10000, /* how long a request waits for a connection while none of the host has opened */
+	LV_SSH_WAIT_MS = 30000, /* the same by ssh: a login and two processes there come first */
 	LV_RETRY_FIRST_MS = 500,
 	LV_RETRY_LAST_MS = 8000,
 	LV_PROOF_MS = 60000, /* how long it is believed that one host reaches another */
@@ -95,6 +96,7 @@ struct lv_host {
 	enum lv_conn_state state;
 	struct lv_link *links; /* those in use and the retired ones that are still taken */
 	struct lv_work *first[LV_LANES], **last[LV_LANES];
+	int64_t opened_ms; /* when the last of its connections was opened */
 	struct error down; /* why it is DOWN */
 	unsigned n_migrations;
 	pthread_cond_t cond; /* queue, connection or stop changed */

@@ -157,6 +157,30 @@ char *lv_uri_host(const char *uri)
 	return host;
 }
 
+char *lv_uri_login(const char *uri)
+{
+	xmlURIPtr parsed = xmlParseURIRaw(uri, 1);
+	char *host = lv_uri_host(uri);
+	char *login = host && parsed && parsed->user ? xprintf("%s@%s", parsed->user, host) : xstrdup(host);
+
+	free(host);
+	xmlFreeURI(parsed);
+	return login;
+}
+
+char *lv_uri_parameter(const char *uri, const char *name)
+{
+	const char *query = strchr(uri, '?');
+
+	for (const char *at = query ? query + 1 : ""; *at; at += strcspn(at, "&;")) {
+		at += strspn(at, "&;");
+		size_t n = strcspn(at, "&;");
+		if (is_named(at, n, name))
+			return xprintf("%.*s", (int)(n - strlen(name) - 1), at + strlen(name) + 1);
+	}
+	return NULL;
+}
+
 unsigned lv_uri_port(const char *uri)
 {
 	static const unsigned own[] = { [LV_TLS] = 16514, [LV_SASL] = 16509, [LV_PLAIN] = 16509, [LV_SSH] = 22, [LV_LOCAL] = 0, [LV_OTHER] = 0 };

@@ -27,6 +27,10 @@ char *lv_uri_peer(const char *uri, bool insecure);
 char *lv_uri_at(const char *uri, const char *address);
 /* Name of the host, as certificates and tickets bear it; NULL when the URI has none. */
 char *lv_uri_host(const char *uri);
+/* "root@h1", for ssh; NULL when the URI has no host. */
+char *lv_uri_login(const char *uri);
+/* The value of a query parameter; NULL when it is not there. */
+char *lv_uri_parameter(const char *uri, const char *name);
 /* The port that it leads to: its own or the transport's; 0 = none. */
 unsigned lv_uri_port(const char *uri);
 

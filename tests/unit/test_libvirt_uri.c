@@ -86,6 +86,17 @@ static void the_name_of_the_host_is_the_one_that_certificates_bear(void **state)
 	assert_null(lv_uri_host("qemu:///system"));
 }
 
+static void who_logs_in_by_ssh_and_with_which_key_is_read_from_the_uri(void **state)
+{
+	(void)state;
+	assert_text(lv_uri_login("qemu+ssh://root@h1/system"), "root@h1");
+	assert_text(lv_uri_login("qemu+ssh://h1/system"), "h1");
+	assert_null(lv_uri_login("qemu:///system"));
+	assert_text(lv_uri_parameter("qemu+ssh://h1/system?no_tty=1&keyfile=/k/id", "keyfile"), "/k/id");
+	assert_null(lv_uri_parameter("qemu+ssh://h1/system?keyfiles=/k/id", "keyfile"));
+	assert_null(lv_uri_parameter("qemu+ssh://h1/system", "keyfile"));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(plain_tcp_demands_sasl_unless_it_is_said_to_be_insecure),
 	cmocka_unit_test(a_way_of_sasl_that_is_given_stays),
@@ -95,6 +106,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_host_without_a_transport_is_reached_by_tls),
 	cmocka_unit_test(an_address_is_tried_at_the_port_of_the_transport),
 	cmocka_unit_test(the_name_of_the_host_is_the_one_that_certificates_bear),
+	cmocka_unit_test(who_logs_in_by_ssh_and_with_which_key_is_read_from_the_uri),
 };
 
 TEST_MAIN(tests)
