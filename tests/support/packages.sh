@@ -4,7 +4,8 @@
 packages_build="gcc libc6-dev cmake ninja-build pkg-config libvirt-dev libsqlite3-dev libuv1-dev libiniparser-dev libxml2-dev
     libjansson-dev libsmartcols-dev nettle-dev libcmocka-dev"
 packages_lab="gcc-multilib libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils
-    qemu-block-extra tgt iproute2 nftables iputils-ping jq procps openssl krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit"
+    qemu-block-extra tgt iproute2 nftables iputils-ping jq procps openssl krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit openssh-server openssh-client
+    netcat-openbsd"
 packages_lint="git shellcheck cppcheck binutils"
 
 packages_missing() { # PACKAGE... -> those that are not installed

@@ -65,11 +65,14 @@ host_uri() { # how the operator reaches it; hosts reach each other by host_peer_
     case $(setting auth) in
     tls) echo "qemu+tls://$1/system?pkipath=$LAB_DIR/auth/operator" ;;
     kerberos) echo "qemu+tcp://$1/system" ;;
+    ssh) echo "qemu+ssh://root@$1/system?keyfile=$LAB_DIR/auth/operator/id" ;;
     *) echo "qemu+tcp://$(host_address "$1")/system" ;;
     esac
 }
 host_peer_uri() {
-    if [ "$(setting auth)" = tls ]; then echo "qemu+tls://$1/system"; else host_uri "$1"; fi
+    local uri
+    uri=$(host_uri "$1")
+    echo "${uri%%\?*}$([ "$(setting auth)" != ssh ] || echo "?proxy=netcat")" # files of the operator's are nothing to other hosts
 }
 
 # A process is recorded with its start time, so that a reused number is never taken for it.

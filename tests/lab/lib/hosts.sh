@@ -260,7 +260,7 @@ lab_up() {
     done
     [[ $hosts =~ ^[0-9]+$ && $hosts -ge 1 && $hosts -le 250 ]] || die "--hosts $hosts: 1 to 250"
     [[ $networks =~ ^[12]$ ]] || die "--networks $networks: 1 or 2"
-    [[ $auth =~ ^(none|tls|kerberos)$ ]] || die "--auth $auth: none, tls or kerberos"
+    [[ $auth =~ ^(none|tls|kerberos|ssh)$ ]] || die "--auth $auth: none, tls, kerberos or ssh"
     reason=$(why_not_here; why_no_auth "$auth")
     [ -z "$reason" ] || { say "cannot run: $reason"; exit 77; }
     claim_lab
@@ -287,6 +287,7 @@ lab_up() {
         [ -z "$given_rate" ] || set_rate "$host" "$(data_network)" "$rate"
         write_host_files "$host"
         start_holder "$host"
+        auth_host_begin "$host"
         if known_capabilities "$host"; then start_libvirtd "$host"; else lab_start_libvirtd "$host"; keep_capabilities "$host"; fi
     done
     for host in $(hosts); do wait_libvirtd "$host"; done
@@ -412,6 +413,8 @@ lab_conf() {
     for host in $(hosts); do
         printf '\n[host %s]\nuri = %s\naddress = %s\n' "$host" "$(host_uri "$host")" "$(host_migration_address "$host")"
         [ "$(setting auth)" != none ] || echo "insecure = yes"
+        # As the second hop virt-ssh-helper of libvirt 9.0 ends at once.
+        [ "$(setting auth)" != ssh ] || echo "peer_uri = $(host_peer_uri "$host")"
     done
     printf '\n[network migration]\ncidr = %s.0/24\norder = 1\nrate = auto\n' \
         "$(if [ "$(setting networks)" = 2 ]; then echo "$MIGRATION"; else echo "$MANAGEMENT"; fi)"
