@@ -80,9 +80,13 @@ static void on_note(void *self, const struct hv_note *note)
 static struct inventory *make_cluster(const struct cluster *cluster)
 {
 	struct inventory *inventory = inventory_new();
-	uint64_t state = cluster->seed;
+	uint64_t state = cluster->seed, memory = cluster_host_memory(cluster);
 	char text[64];
 	uint32_t i;
+
+	/* That of the hosts of 64/4,000; more where hosts have more guests. */
+	if (memory < 461 * CLUSTER_GIB)
+		memory = 461 * CLUSTER_GIB;
 
 	for (i = 0; i < cluster->hosts; i++) {
 		struct host *host;
@@ -91,7 +95,7 @@ static struct inventory *make_cluster(const struct cluster *cluster)
 		host = inventory_add_host(inventory, text);
 		snprintf(text, sizeof text, "10.%u.%u.%u/8", i >> 16 & 255, i >> 8 & 255, (i & 255) + 1);
 		host_add_link(host, text)->rate_bytes_per_s = CLUSTER_LINK_RATE;
-		host->memory_bytes = 461 * CLUSTER_GIB;
+		host->memory_bytes = memory;
 	}
 	for (i = 0; i < cluster->guests; i++) {
 		struct cluster_guest made = cluster_next_guest(cluster, &state);
