@@ -87,7 +87,7 @@ const struct option option_table[] = {
 	HOST("outgoing", type_bool, "yes", false, 0, 0, outgoing, "it gives guests away"),
 	HOST("insecure", type_bool, "no", false, 0, 0, insecure, "plain TCP without authentication is accepted, and certificates or host keys that nobody checks"),
 	HOST("traffic_command", type_text, NULL, false, 0, 0, traffic_command,
-		"prints bytes received and sent for each address, a line each: production traffic is made room for; default: shell is asked; none = not read"),
+		"prints bytes received and sent for each address, a line each: production traffic is made room for"),
 	HOST("max_incoming", type_auto_number, "auto", false, 1, MOVES_MAX, max_incoming, "moves at once into it; auto = as [scheduler] says"),
 	HOST("max_outgoing", type_auto_number, "auto", false, 1, MOVES_MAX, max_outgoing, "moves at once out of it"),
 	HOST("max_incoming_storage", type_auto_number, "auto", false, 1, MOVES_MAX, max_incoming_storage, "of these, those that copy disks"),

@@ -131,34 +131,17 @@ static void on_no_traffic(void *self, const struct error *err)
 	say_warning("%s", err->message);
 }
 
-/* The operator's command, or what the host's shell tells; NULL = its counters are not read. */
-static char *traffic_command_of(const struct config_host *host)
-{
-	if (host->traffic_command != NULL)
-		return strcmp(host->traffic_command, "none") == 0 ? NULL : xstrdup(host->traffic_command);
-	return host->shell == NULL ? NULL : traffic_by_shell(host->shell, host->addresses, host->n_addresses);
-}
-
+/* Borrowed from the configuration. */
 static struct traffic_command *traffic_commands(const struct config *config, size_t *ret_n)
 {
 	struct traffic_command *commands = xcalloc(config->n_hosts + 1, sizeof *commands);
 	size_t i;
 
 	*ret_n = 0;
-	for (i = 0; i < config->n_hosts; i++) {
-		char *command = traffic_command_of(&config->hosts[i]);
-
-		if (command != NULL)
-			commands[(*ret_n)++] = (struct traffic_command){config->hosts[i].name, command};
-	}
+	for (i = 0; i < config->n_hosts; i++)
+		if (config->hosts[i].traffic_command != NULL)
+			commands[(*ret_n)++] = (struct traffic_command){config->hosts[i].name, config->hosts[i].traffic_command};
 	return commands;
-}
-
-static void free_traffic(struct traffic_command *commands, size_t n)
-{
-	while (n > 0)
-		free(commands[--n].command);
-	free(commands);
 }
 
 static int report(const struct run *run, const struct engine *engine, int64_t wall_ms)
@@ -273,7 +256,7 @@ int run_engine(struct site *site, const struct run_wish *wish)
 	for (i = 0; i < site->image->n_batches; i++)
 		request_free(requests[i]);
 	free(requests);
-	free_traffic(traffic, loop_options.n_traffic);
+	free(traffic);
 	engine_free(engine);
 	return result;
 }

@@ -33,35 +33,6 @@ struct traffic {
 	bool is_closing, is_timer_closed;
 };
 
-/* Addresses go into a script: what is none is not sent. */
-static bool is_address(const char *text, size_t n)
-{
-	return n > 0 && strspn(text, "0123456789abcdefABCDEF.:") >= n;
-}
-
-char *traffic_by_shell(const char *shell, char *const *addresses, size_t n)
-{
-	char *list = xstrdup(""), *command;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		size_t length = strcspn(addresses[i], "/");
-		char *longer;
-
-		if (!is_address(addresses[i], length)) {
-			free(list);
-			return NULL;
-		}
-		longer = xprintf("%s %.*s", list, (int)length, addresses[i]);
-		free(list);
-		list = longer;
-	}
-	command = n == 0 ? NULL : xprintf("printf %%s 'for a in%s; do set -- $(ip -o addr show to $a); "
-		"echo $(cat /sys/class/net/$2/statistics/rx_bytes /sys/class/net/$2/statistics/tx_bytes); done' | %s sh -s", list, shell);
-	free(list);
-	return command;
-}
-
 static void free_when_closed(struct traffic *traffic)
 {
 	size_t i;

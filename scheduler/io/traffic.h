@@ -1,6 +1,6 @@
 /* Reads the hosts' own counters, so that traffic which is not ours shows (N1).
  *
- * libvirt does not tell a host's counters, so the operator gives a command for it (traffic_command), or the host's shell is asked. Once a second it is run
+ * libvirt does not tell a host's counters, so the operator gives a command for it (traffic_command). Once a second it is run
  * by /bin/sh for each host that takes part in a move; it prints a line with the bytes received and sent for each of the
  * host's addresses, in their order. A command that takes longer than TRAFFIC_LIMIT_MS is ended; one that fails is
  * reported once and tried again. Its figures become notes, hints as all notes are.
@@ -19,7 +19,7 @@ enum { TRAFFIC_EVERY_MS = 1000, TRAFFIC_LIMIT_MS = 3000 };
 /* Borrowed for the life of the reader. */
 struct traffic_command {
 	const char *host;
-	char *command;
+	const char *command;
 };
 
 struct traffic_listener {
@@ -28,9 +28,6 @@ struct traffic_listener {
 	void (*on_note)(void *self, const struct hv_note *note);
 	void (*on_failure)(void *self, const struct error *err); /* once for each host, until it works again */
 };
-
-/* What a host's shell is asked in place of a command of the operator's; NULL when none of it makes sense. With free(). */
-char *traffic_by_shell(const char *shell, char *const *addresses, size_t n);
 
 struct traffic;
 struct traffic *traffic_open(uv_loop_t *uv, const struct traffic_command *commands, size_t n, const struct traffic_listener *listener);
