@@ -41,6 +41,14 @@ static bool is_literal(const char *host)
 	return strchr(host, ':') != NULL || cidr_parse(host, &parsed);
 }
 
+/* Every host has such an address and reaches only itself by it. */
+static bool is_loopback(const char *address)
+{
+	struct cidr parsed;
+
+	return strcmp(address, "::1") == 0 || (cidr_parse(address, &parsed) && parsed.address >> 24 == 127);
+}
+
 /* Whether an address belongs to the target, as far as is known here. */
 static bool is_of_target(const struct examination *x, const char *address)
 {
@@ -48,6 +56,8 @@ static bool is_of_target(const struct examination *x, const char *address)
 	const struct host *target = &x->facts->inventory->hosts[x->target];
 	size_t i, n;
 
+	if (is_loopback(address))
+		return false;
 	if (is_among(facts->name.addresses, facts->name.n_addresses, address))
 		return true;
 	for (i = 0; i < target->n_links; i++) {
