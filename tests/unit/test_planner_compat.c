@@ -345,7 +345,124 @@ static void facts_of_a_guest_forbid_any_move(void **state)
 	asked(&world);
 }
 
+/* The two numbers must differ for whoever reads them. */
+static void numbers_that_look_alike_are_told_to_the_byte(void **state)
+{
+	struct world world = fitting();
+	struct error error;
+
+	(void)state;
+	world.web->memory_bytes = 5 * GIB + 1; /* 7 GiB less the 2 of db */
+	error = asked(&world);
+	assert_int_equal(error.code, ERR_TARGET_MEMORY);
+	assert_non_null(strstr(error.message, "5368709121"));
+	assert_non_null(strstr(error.message, "5368709120"));
+	world = fitting();
+	world.web->disks[0].capacity_bytes = 10 * GIB + 1;
+	error = asked(&world);
+	assert_int_equal(error.code, ERR_TARGET_POOL_SPACE);
+	assert_non_null(strstr(error.message, "10737418241"));
+	assert_non_null(strstr(error.message, "10737418240"));
+}
+
+static void the_networks_of_a_host_are_told_but_not_all_of_many(void **state)
+{
+	struct world world = fitting();
+	struct error error;
+	char name[32];
+	int i;
+
+	(void)state;
+	strings_add(&world.web->interfaces, &world.web->n_interfaces, "br-dmz");
+	for (i = 0; i < 12; i++) {
+		snprintf(name, sizeof name, "vlan%d", i);
+		strings_add(&world.target->networks, &world.target->n_networks, name);
+	}
+	error = asked(&world);
+	assert_int_equal(error.code, ERR_TARGET_NETWORK_MISSING);
+	assert_non_null(strstr(error.message, "it has br-lan, vlan0"));
+	assert_non_null(strstr(error.message, " and 5 more"));
+	assert_non_null(strstr(error.hint, "networks = br-dmz:OTHER"));
+}
+
+static void a_host_that_is_down_is_told_with_its_reason_and_what_helps(void **state)
+{
+	struct world world = fitting();
+	struct error error;
+
+	(void)state;
+	world.target->reachable = false;
+	error_set(&world.target->down, ERR_HOST_AUTH, "authentication failed");
+	error_hint(&world.target->down, "kinit");
+	error = asked(&world);
+	assert_int_equal(error.code, ERR_HOST_UNREACHABLE);
+	assert_string_equal(error.message, "vm web1: h2 does not answer: authentication failed");
+	assert_string_equal(error.hint, "kinit");
+	world = fitting();
+	world_seal(world.inventory);
+	world.inventory->hosts[0].reachable = false;
+	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_HOST_UNREACHABLE);
+	assert_string_equal(error.message, "vm web1: its host h1 does not answer");
+	error_set(&world.inventory->hosts[0].down, ERR_TIMEOUT, "no answer within 5 s");
+	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_HOST_UNREACHABLE);
+	assert_string_equal(error.message, "vm web1: its host h1 does not answer: no answer within 5 s");
+	asked(&world);
+}
+
+static void the_mapping_of_one_move_counts_as_that_of_its_request(void **state)
+{
+	struct world world = fitting();
+	struct plan_options options = world_options();
+	struct wanted_move *wanted = request_add_move(world.request, "web1");
+	struct ledger *ledger;
+	struct error error;
+
+	(void)state;
+	strings_add(&world.web->interfaces, &world.web->n_interfaces, "br-dmz");
+	name_map_add(&wanted->nets, &wanted->n_nets, "br-lan", "br-lan");
+	name_map_add(&wanted->nets, &wanted->n_nets, "br-dmz", "br-lan");
+	world_seal(world.inventory);
+	ledger = ledger_new(world.inventory, &options);
+	assert_done(planner_fits(world.inventory, ledger, 0, 1, world.request, wanted, true, &error), error);
+	assert_refused(planner_fits(world.inventory, ledger, 0, 1, world.request, NULL, true, &error), error, ERR_TARGET_NETWORK_MISSING);
+	assert_refused(planner_fits(world.inventory, ledger, 0, 1, NULL, NULL, true, &error), error, ERR_TARGET_NETWORK_MISSING);
+	ledger_free(ledger);
+	inventory_free(world.inventory);
+	request_free(world.request);
+}
+
+static void a_disk_that_nobody_can_find_forbids_any_move(void **state)
+{
+	struct world world = fitting();
+	struct disk *disk;
+	struct error error;
+
+	(void)state;
+	world_seal(world.inventory);
+	disk = guest_add_disk(world.web, "vdb");
+	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_GUEST_DISK);
+	disk->readonly = true;
+	assert_done(planner_guest_can_move(world.inventory, 0, &error), error);
+	disk->readonly = false;
+	disk->share_id = strdup("rbd:a");
+	assert_done(planner_guest_can_move(world.inventory, 0, &error), error);
+	disk->passthrough = true;
+	disk->path = strdup("/dev/sdb");
+	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_GUEST_PASSTHROUGH);
+	assert_string_equal(error.message, "vm web1: disk vdb is a device of its host: /dev/sdb");
+	error_set(&world.web->unmovable, ERR_GUEST_DEVICE, "guest web1 has a shared folder");
+	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_GUEST_DEVICE);
+	assert_string_equal(error.message, "guest web1 has a shared folder"); /* named once */
+	assert_false(planner_guest_can_move(world.inventory, 0, NULL));
+	asked(&world);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(numbers_that_look_alike_are_told_to_the_byte),
+	cmocka_unit_test(the_networks_of_a_host_are_told_but_not_all_of_many),
+	cmocka_unit_test(a_host_that_is_down_is_told_with_its_reason_and_what_helps),
+	cmocka_unit_test(the_mapping_of_one_move_counts_as_that_of_its_request),
+	cmocka_unit_test(a_disk_that_nobody_can_find_forbids_any_move),
 	cmocka_unit_test(a_guest_that_fits_is_not_refused),
 	cmocka_unit_test(hosts_that_are_closed_are_refused),
 	cmocka_unit_test(a_return_goes_to_the_cordoned_host_it_names),

@@ -129,6 +129,11 @@ static void looks_that_do_not_tell_for_sure_give_no_set(void **state)
 	assert_int_equal(set_of(1, 2, 128), 0);       /* hardly a sampled page was hit */
 	assert_int_equal(set_of(0, 0, 8192), 0);
 	assert_int_equal(set_of(100, 130, 128), 0);   /* it is as large as the guest */
+	assert_int_equal(set_of(128, 8, 128), 0);     /* the brief look shows all there is */
+	assert_int_equal(set_of(1, 24, 128), 0);      /* hardly one was hit in the brief look */
+	assert_int_equal(planner_working_set(&(struct dirty_look){.brief_bytes = 331 * MIB, .long_bytes = 879 * MIB, .spans = 1, .sampled_pages = 32768},
+		8192 * MIB), 0); /* both looks are one */
+	assert_int_equal(planner_working_set(&(struct dirty_look){.brief_bytes = MIB, .long_bytes = MIB, .spans = 5, .sampled_pages = 100}, 0), 0);
 }
 
 /* Few samples promise less: the same figures seen through a sixteenth of the pages. */
