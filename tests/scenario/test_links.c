@@ -213,6 +213,110 @@ static void production_traffic_is_made_room_for_and_the_room_is_taken_back(void 
 	trial_free(trial);
 }
 
+static void limit_network(struct trial *trial, const char *network, uint64_t rate)
+{
+	struct limit limit = {.kind = LIMIT_RATE, .value = rate};
+	struct event event = {.kind = EVENT_COMMAND, .now_ms = trial->now_ms, .command = {.kind = COMMAND_THROTTLE, .limits = &limit, .n_limits = 1}};
+	struct actions actions;
+
+	snprintf(limit.network, sizeof limit.network, "%s", network);
+	engine_step(trial->engine, &event, &actions);
+	assert_int_equal(actions.error.code, ERR_NONE);
+}
+
+static void a_limit_of_a_network_holds_for_its_links_only(void **state)
+{
+	struct inventory *inventory = site(0, 0);
+	struct trial *trial;
+	struct link_live other;
+	size_t i;
+
+	(void)state;
+	inventory_add_network(inventory, "n")->cidr = xstrdup("10.9.0.0/24");
+	inventory->networks[1].order = 1;
+	for (i = 0; i < 2; i++)
+		host_add_link(&inventory->hosts[i], i == 0 ? "10.9.0.1/24" : "10.9.0.2/24");
+	trial = trial_new(inventory, NULL, NULL);
+	limit_network(trial, "m", 30 * MB);
+	assert_int_equal(out_of_h1(trial).limit_bytes_per_s, 30 * MB);
+	engine_link_live(trial->engine, 2, &other);
+	assert_int_equal(other.limit_bytes_per_s, 0);
+	limit_network(trial, "n", 20 * MB);
+	assert_int_equal(out_of_h1(trial).limit_bytes_per_s, 30 * MB);
+	engine_link_live(trial->engine, 2, &other);
+	assert_int_equal(other.limit_bytes_per_s, 20 * MB);
+	trial_limit(trial, LIMIT_RATE, NULL, 10 * MB); /* for all: the least holds */
+	assert_int_equal(out_of_h1(trial).limit_bytes_per_s, 10 * MB);
+	limit_network(trial, "n", 0);
+	engine_link_live(trial->engine, 2, &other);
+	assert_int_equal(other.limit_bytes_per_s, 10 * MB);
+	trial_free(trial);
+}
+
+/* A counter that went back to nothing (the interface was made anew), one that was silent, and one of a link that is not there. */
+static void counters_that_cannot_be_compared_tell_of_no_others(void **state)
+{
+	struct trial *trial = trial_new(site(125 * MB, 0), NULL, NULL);
+	struct hv_note note = {.kind = HV_NOTE_TRAFFIC, .host = "h1", .sent_bytes = 5000 * MB};
+
+	(void)state;
+	trial_drain(trial, "h1");
+	pass(trial, 12000);
+	trial_note(trial, &note);
+	trial_note(trial, &note); /* twice at one time */
+	pass(trial, 1000);
+	note.sent_bytes = 0;
+	trial_note(trial, &note);
+	assert_int_equal(out_of_h1(trial).others_bytes_per_s, 0);
+	pass(trial, 20000);
+	note.sent_bytes = 9000 * MB; /* in twenty seconds, and in which of them? */
+	trial_note(trial, &note);
+	assert_int_equal(out_of_h1(trial).others_bytes_per_s, 0);
+	pass(trial, 1000);
+	note.link = 7;
+	note.sent_bytes = 9900 * MB;
+	trial_note(trial, &note);
+	assert_int_equal(out_of_h1(trial).others_bytes_per_s, 0);
+	assert_trial(trial_run(trial, 3600000), trial);
+	trial_free(trial);
+}
+
+/* What others send is known only as long as somebody counts. */
+static void others_that_nobody_counts_any_more_are_forgotten(void **state)
+{
+	struct trial *trial = trial_new(site(125 * MB, 0), NULL, NULL);
+	uint64_t counter = 0;
+	int i;
+
+	(void)state;
+	trial_drain(trial, "h1");
+	pass(trial, 12000);
+	for (i = 0; i < 6; i++)
+		count(trial, &counter, 60 * MB);
+	assert_trial(out_of_h1(trial).others_bytes_per_s > 45 * MB, trial);
+	pass(trial, 6000);
+	assert_trial(out_of_h1(trial).others_bytes_per_s == 0, trial);
+	assert_trial(trial_run(trial, 3600000), trial);
+	trial_free(trial);
+}
+
+/* However much others send, the moves go on. */
+static void a_tenth_of_a_crowded_link_stays_with_the_moves(void **state)
+{
+	struct trial *trial = trial_new(site(125 * MB, 0), NULL, NULL);
+	uint64_t counter = 0;
+	int i;
+
+	(void)state;
+	trial_drain(trial, "h1");
+	pass(trial, 12000);
+	for (i = 0; i < 12; i++)
+		count(trial, &counter, 200 * MB);
+	assert_trial(granted(trial) <= 13 * MB && granted(trial) >= 8 * MB, trial);
+	assert_trial(trial_run(trial, 3600000), trial);
+	trial_free(trial);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +324,10 @@ int main(void)
 		cmocka_unit_test(the_operators_limit_holds_at_once_until_it_is_lifted),
 		cmocka_unit_test(a_reserve_is_kept_free_on_a_measured_link_too),
 		cmocka_unit_test(production_traffic_is_made_room_for_and_the_room_is_taken_back),
+		cmocka_unit_test(a_limit_of_a_network_holds_for_its_links_only),
+		cmocka_unit_test(counters_that_cannot_be_compared_tell_of_no_others),
+		cmocka_unit_test(others_that_nobody_counts_any_more_are_forgotten),
+		cmocka_unit_test(a_tenth_of_a_crowded_link_stays_with_the_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;

@@ -20,12 +20,12 @@ static struct inventory *two_networks(bool shows_paths)
 }
 
 /* A preflight is awaited. */
-static struct bench *begun(bool fallback)
+static struct bench *begun_with(bool fallback, uint32_t attempts_max)
 {
 	struct bench *bench = xcalloc(1, sizeof *bench);
 
 	engine_options_init(&bench->options);
-	bench->options.attempts_max = 1;
+	bench->options.attempts_max = attempts_max;
 	bench->options.network_fallback = fallback;
 	bench->hypervisor = (struct hypervisor){.self = bench, .submit = submit};
 	bench->store = store_memory_new(run_id);
@@ -33,6 +33,11 @@ static struct bench *begun(bool fallback)
 	restore_with(bench, two_networks(true));
 	start_move(bench);
 	return bench;
+}
+
+static struct bench *begun(bool fallback)
+{
+	return begun_with(fallback, 1);
 }
 
 static void network_is_down(struct bench *bench)
@@ -89,6 +94,35 @@ static void when_no_network_carries_the_move_fails(void **state)
 	network_is_down(bench);
 	assert_int_equal(record(bench)->state, MOVE_FAILED);
 	assert_int_equal(record(bench)->error.code, ERR_NETWORK_DOWN);
+	end(bench);
+}
+
+/* The preflight fails for another reason, and its move begins anew at that time. */
+static void begin_anew(struct bench *bench, int64_t at_ms)
+{
+	struct hv_reply answer = {0};
+	int i;
+
+	error_set(&answer.error, ERR_TIMEOUT, "h1 was slow");
+	reply(bench, HV_PREFLIGHT, "h1", &answer);
+	for (i = 0; i < 20 && pending(bench, HV_PREFLIGHT, "h1") == NULL; i++)
+		wake(bench, at_ms + i * 1000);
+	assert_non_null(pending(bench, HV_PREFLIGHT, "h1"));
+}
+
+static void a_network_that_was_down_is_left_alone_for_a_while_and_then_tried_again(void **state)
+{
+	struct bench *bench = begun_with(true, 9);
+
+	(void)state;
+	network_is_down(bench);
+	begin_anew(bench, bench->now_ms + 60000);
+	assert_string_equal(record(bench)->network, "spare");
+	begin_anew(bench, bench->now_ms + 300000);
+	assert_string_equal(record(bench)->network, "fast");
+	assert_int_equal(record(bench)->warning.code, ERR_NONE);
+	network_is_down(bench);
+	assert_string_equal(record(bench)->network, "spare");
 	end(bench);
 }
 
@@ -174,7 +208,78 @@ static void a_host_that_cannot_show_its_connections_is_not_asked(void **state)
 	end(bench);
 }
 
+static void without_a_configured_network_any_way_is_right_and_recorded(void **state)
+{
+	struct inventory *inventory = two_hosts(true);
+	struct bench *bench;
+
+	(void)state;
+	host_add_link(&inventory->hosts[0], "10.8.0.1/24");
+	host_add_link(&inventory->hosts[1], "10.8.0.2/24");
+	inventory->hosts[0].shows_paths = true;
+	bench = copying_of(inventory, false);
+	sample(bench, 1 << 20);
+	shows(bench, "192.168.0.1");
+	assert_string_equal(record(bench)->path_source, "192.168.0.1");
+	assert_string_equal(record(bench)->path_target, "10.8.0.2");
+	assert_null(record(bench)->network);
+	assert_int_equal(record(bench)->warning.code, ERR_NONE);
+	end(bench);
+}
+
+static void an_address_that_cannot_be_read_is_not_in_the_network(void **state)
+{
+	struct bench *bench = on_the_wire(true);
+
+	(void)state;
+	shows(bench, "fe80::1");
+	assert_int_equal(record(bench)->warning.code, ERR_WRONG_PATH);
+	assert_non_null(strstr(record(bench)->warning.message, "fe80::1"));
+	end(bench);
+}
+
+/* The command itself fails, each time. */
+static void why_a_path_is_unproven_is_said(void **state)
+{
+	struct bench *bench = on_the_wire(true);
+	uint64_t sent = 2 << 20;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 30; i++) {
+		struct hv_reply answer = {0};
+
+		error_set(&answer.error, ERR_TIMEOUT, "ss: not found");
+		if (pending(bench, HV_PATH, "h1") != NULL)
+			reply(bench, HV_PATH, "h1", &answer);
+		sample(bench, sent += 1 << 20);
+	}
+	assert_int_equal(record(bench)->warning.code, ERR_PATH_UNPROVEN);
+	assert_non_null(strstr(record(bench)->warning.message, "after 10 looks: ss: not found"));
+	end(bench);
+}
+
+static void an_answer_that_comes_when_all_is_over_changes_nothing(void **state)
+{
+	struct bench *bench = on_the_wire(true);
+	struct hv_reply failed = {0};
+
+	(void)state;
+	error_set(&failed.error, ERR_TIMEOUT, "it was aborted");
+	assert_non_null(pending(bench, HV_PATH, "h1"));
+	reply(bench, HV_MIGRATE, "h1", &failed);
+	shows(bench, "10.9.0.1");
+	assert_null(record(bench)->path_source);
+	assert_int_equal(record(bench)->warning.code, ERR_NONE);
+	end(bench);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_network_that_was_down_is_left_alone_for_a_while_and_then_tried_again),
+	cmocka_unit_test(without_a_configured_network_any_way_is_right_and_recorded),
+	cmocka_unit_test(an_address_that_cannot_be_read_is_not_in_the_network),
+	cmocka_unit_test(why_a_path_is_unproven_is_said),
+	cmocka_unit_test(an_answer_that_comes_when_all_is_over_changes_nothing),
 	cmocka_unit_test(the_preferred_network_comes_first),
 	cmocka_unit_test(the_next_network_is_used_when_that_is_allowed_and_said),
 	cmocka_unit_test(otherwise_the_move_fails_with_the_reason),

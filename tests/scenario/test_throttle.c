@@ -185,6 +185,20 @@ static void of_several_changes_all_are_made_or_none(void **state)
 	trial_free(trial);
 }
 
+static void a_limit_for_a_network_that_nobody_configured_is_refused(void **state)
+{
+	struct trial *trial = under_way();
+	struct limit limit = {.kind = LIMIT_RATE, .network = "moon", .value = 1000000};
+	struct event event = {.kind = EVENT_COMMAND, .now_ms = trial->now_ms, .command = {.kind = COMMAND_THROTTLE, .limits = &limit, .n_limits = 1}};
+	struct actions actions;
+
+	(void)state;
+	engine_step(trial->engine, &event, &actions);
+	assert_int_equal(actions.error.code, ERR_INPUT);
+	assert_string_equal(actions.error.message, "no network is named moon");
+	trial_free(trial);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +209,7 @@ int main(void)
 		cmocka_unit_test(a_host_that_gives_none_away_holds_the_rest_until_it_does_again),
 		cmocka_unit_test(what_has_not_begun_goes_elsewhere_when_a_host_takes_none),
 		cmocka_unit_test(of_several_changes_all_are_made_or_none),
+		cmocka_unit_test(a_limit_for_a_network_that_nobody_configured_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
