@@ -286,6 +286,51 @@ static void a_target_whose_kernel_forbids_it_is_gone_to_without_at_no_cost(void 
 	trial_free(trial);
 }
 
+static void fault_of_the_switch(struct trial *trial, enum sim_fault_kind kind)
+{
+	struct sim_fault fault = {.kind = kind, .request = HV_START_POSTCOPY, .guest = "g1", .error = ERR_TIMEOUT, .duration_ms = 3000};
+
+	sim_fault(trial->sim, &fault);
+}
+
+/* Refused it did not happen, and lost or late answers say nothing: what is seen of the guest counts, and it is switched once. */
+static void whatever_becomes_of_the_answer_to_the_switch_the_guest_arrives_whole(void **state)
+{
+	static const enum sim_fault_kind kinds[] = {SIM_FAULT_REQUEST_ERROR, SIM_FAULT_REPLY_LOST, SIM_FAULT_REPLY_LATE, SIM_FAULT_REPLY_DOUBLED};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		struct engine_options options = allowing();
+		struct trial *trial = writer(NULL, &options);
+
+		trial_drain(trial, "h1");
+		fault_of_the_switch(trial, kinds[i]);
+		assert_moved(trial);
+		assert_int_equal(trial_move(trial, "g1")->post_copy, POST_COPY_USED);
+		assert_int_equal(trial->watch.n_sent[HV_START_POSTCOPY], kinds[i] == SIM_FAULT_REQUEST_ERROR ? 2 : 1);
+		assert_int_equal(trial_audited(trial, "the switch to post-copy did not happen"), kinds[i] == SIM_FAULT_REQUEST_ERROR ? 1 : 0);
+		trial_free(trial);
+	}
+}
+
+/* The operator was told that it cannot be cancelled and ends on its target, before the refusal came. */
+static void what_was_said_to_be_too_late_to_cancel_moves_though_its_switch_was_refused(void **state)
+{
+	struct engine_options options = allowing();
+	struct trial *trial = writer(NULL, &options);
+	uint64_t batch = trial_drain(trial, "h1");
+
+	(void)state;
+	fault_of_the_switch(trial, SIM_FAULT_REQUEST_ERROR);
+	assert_trial(trial_run_until(trial, "g1", MOVE_POST_COPY, RUN_MS), trial);
+	trial_command(trial, COMMAND_CANCEL, batch, "g1");
+	assert_moved(trial);
+	assert_int_equal(trial_audited(trial, "the switch to post-copy did not happen"), 1);
+	assert_int_equal(trial_audited(trial, "cannot be cancelled, it ends on h2"), 1);
+	trial_free(trial);
+}
+
 /* --- by the answers of the hosts --- */
 
 static void broken_off_for_good_it_is_asked_a_bounded_number_of_times_and_left_as_it_is(void **state)
@@ -380,6 +425,8 @@ int main(void)
 		cmocka_unit_test(a_post_copy_whose_daemons_have_lost_each_other_ends_by_itself),
 		cmocka_unit_test(a_guest_lost_with_a_host_in_post_copy_is_reported_and_nothing_is_touched),
 		cmocka_unit_test(a_target_whose_kernel_forbids_it_is_gone_to_without_at_no_cost),
+		cmocka_unit_test(whatever_becomes_of_the_answer_to_the_switch_the_guest_arrives_whole),
+		cmocka_unit_test(what_was_said_to_be_too_late_to_cancel_moves_though_its_switch_was_refused),
 		cmocka_unit_test(broken_off_for_good_it_is_asked_a_bounded_number_of_times_and_left_as_it_is),
 		cmocka_unit_test(what_only_one_host_calls_broken_is_not_asked_to_go_on),
 		cmocka_unit_test(a_silent_host_decides_nothing_in_post_copy),

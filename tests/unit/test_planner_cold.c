@@ -182,7 +182,58 @@ static void a_cold_start_ejects_only_an_optional_cdrom(void **state)
 	}
 }
 
+/* Nothing that would be lost on the way, or could not be brought back, is carried over or shut down. */
+static void who_would_not_come_back_whole_stays(void **state)
+{
+	enum spoil { PAUSED, TRANSIENT, PASSTHROUGH, NO_POOL, HOSTDEV, SPOILS };
+	static const char *const cold_fates[] = {"blocked", "blocked", "blocked", "blocked", "blocked"};
+	static const char *const shutdown_fates[] = {"blocked", "blocked", "shutdown", "shutdown", "shutdown"};
+	int spoil, is_cold;
+
+	(void)state;
+	for (spoil = 0; spoil < SPOILS; spoil++)
+		for (is_cold = 0; is_cold < 2; is_cold++) {
+			struct world world = stuck();
+			struct guest *guest = &world.inventory->guests[0];
+
+			world.request->cannot_move = is_cold ? CANNOT_MOVE_COLD : CANNOT_MOVE_SHUTDOWN;
+			if (spoil == PAUSED)
+				guest->state = GUEST_PAUSED;
+			guest->persistent = spoil != TRANSIENT;
+			guest->disks[0].passthrough = spoil == PASSTHROUGH;
+			if (spoil == NO_POOL) {
+				free(guest->disks[0].pool);
+				guest->disks[0].pool = NULL;
+				guest->disks[0].path = strdup("/srv/a.raw");
+			}
+			guest->hostdevs = spoil == HOSTDEV;
+			planned(&world);
+			assert_string_equal(fate(&world, "a"), is_cold ? cold_fates[spoil] : shutdown_fates[spoil]);
+			assert_string_equal(fate(&world, "b"), is_cold ? "cold" : "shutdown");
+			clear(&world);
+		}
+}
+
+/* A host is emptied by that; a single move is not made by it. */
+static void only_a_drain_shuts_guests_down(void **state)
+{
+	struct world world = stuck();
+
+	(void)state;
+	request_free(world.request);
+	world.request = request_new(REQUEST_BATCH);
+	world.request->cannot_move = CANNOT_MOVE_SHUTDOWN;
+	request_add_move(world.request, "a")->to = strdup("h2");
+	request_add_move(world.request, "b")->cannot_move = CANNOT_MOVE_COLD;
+	planned(&world);
+	assert_string_equal(fate(&world, "a"), "blocked");
+	assert_string_equal(fate(&world, "b"), "cold");
+	clear(&world);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(who_would_not_come_back_whole_stays),
+	cmocka_unit_test(only_a_drain_shuts_guests_down),
 	cmocka_unit_test(a_guests_group_says_more_than_the_request),
 	cmocka_unit_test(its_own_line_says_more_than_its_group),
 	cmocka_unit_test(a_disk_on_top_of_another_is_not_promised_a_cold_copy),

@@ -457,7 +457,56 @@ static void a_disk_that_nobody_can_find_forbids_any_move(void **state)
 	asked(&world);
 }
 
+static void a_cdrom_of_which_nobody_has_a_list_is_not_said_to_be_missing(void **state)
+{
+	int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		struct world world = fitting();
+		struct pool *from = &world.inventory->hosts[0].pools[0];
+		struct disk *disk = guest_add_disk(world.web, "hdc");
+
+		disk->readonly = true;
+		disk->volume = strdup("tools.iso");
+		disk->path = strdup("/images/tools.iso");
+		disk->pool = i != 0 ? strdup("images") : NULL;      /* in no pool */
+		from->path = i != 1 ? strdup("/images") : NULL;     /* in a pool without a path */
+		if (i != 2)                                         /* not in the source's own list */
+			strings_add(&from->media, &from->n_media, "tools.iso");
+		world.target->pools[0].path = i != 3 ? strdup("/images") : NULL; /* or the target does not tell where its pool is */
+		assert_int_equal(asked(&world).code, ERR_NONE);
+	}
+}
+
+/* One store under two names is one; two stores of one name are two. */
+static void a_disk_stays_where_it_is_only_when_both_hosts_have_its_store(void **state)
+{
+	struct world world = fitting();
+	struct pool *pools[2];
+
+	(void)state;
+	pools[0] = &world.inventory->hosts[0].pools[0];
+	pools[1] = &world.target->pools[0];
+	assert_true(planner_disk_is_copied(world.inventory, &world.web->disks[0], 0, 1));
+	pools[0]->share_id = strdup("nfs:a");
+	assert_true(planner_disk_is_copied(world.inventory, &world.web->disks[0], 0, 1));
+	pools[1]->share_id = strdup("nfs:b");
+	assert_true(planner_disk_is_copied(world.inventory, &world.web->disks[0], 0, 1));
+	free(pools[1]->name);
+	pools[1]->name = strdup("pictures");
+	free(pools[1]->share_id);
+	pools[1]->share_id = strdup("nfs:a");
+	assert_false(planner_disk_is_copied(world.inventory, &world.web->disks[0], 0, 1));
+	world.web->disks[0].share_id = strdup("rbd:a");
+	assert_false(planner_disk_is_copied(world.inventory, &world.web->disks[0], 0, 1));
+	inventory_free(world.inventory);
+	request_free(world.request);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_cdrom_of_which_nobody_has_a_list_is_not_said_to_be_missing),
+	cmocka_unit_test(a_disk_stays_where_it_is_only_when_both_hosts_have_its_store),
 	cmocka_unit_test(numbers_that_look_alike_are_told_to_the_byte),
 	cmocka_unit_test(the_networks_of_a_host_are_told_but_not_all_of_many),
 	cmocka_unit_test(a_host_that_is_down_is_told_with_its_reason_and_what_helps),

@@ -431,7 +431,56 @@ static void a_name_that_leads_to_the_source_itself_is_not_the_target(void **stat
 	}
 }
 
+static void with_several_hosts_asked_only_what_is_between_them_is_looked_at(void **state)
+{
+	struct inventory *inventory = inventory_new();
+	struct doctor_facts *facts;
+	bool asked[] = {true, false, true};
+
+	(void)state;
+	world_host(inventory, "h1", GIB);
+	world_host(inventory, "h2", GIB);
+	world_host(inventory, "h3", GIB);
+	world_seal(inventory);
+	facts = doctor_facts_new(inventory);
+	assert_true(doctor_wants_pair(facts, 0, 1) && !doctor_wants_pair(facts, 1, 1));
+	facts->is_asked = asked;
+	assert_true(doctor_wants_pair(facts, 0, 2) && doctor_wants_pair(facts, 2, 0));
+	assert_false(doctor_wants_pair(facts, 0, 1));
+	assert_false(doctor_wants_pair(facts, 1, 2));
+	asked[2] = false; /* of one host every pair */
+	assert_true(doctor_wants_pair(facts, 0, 1) && doctor_wants_pair(facts, 2, 0));
+	assert_false(doctor_wants_pair(facts, 1, 2));
+	facts->is_asked = NULL;
+	doctor_facts_free(facts);
+	inventory_free(inventory);
+}
+
+/* Two links in one migration network, or in one subnet, are told without a shell; of one subnet there and one elsewhere nothing is. */
+static void of_links_in_different_subnets_nothing_is_told_without_a_shell(void **state)
+{
+	struct trouble *t = well();
+	struct doctor_report *report;
+
+	(void)state;
+	t->facts->hosts[1].has_shell = false;
+	set(&t->facts->hosts[1].shell_unknown, "no shell");
+	host_add_link(&t->inventory->hosts[1], "10.7.0.2/24");
+	host_add_link(&t->inventory->hosts[1], "fd00::2/64");
+	report = doctor_examine(t->facts);
+	assert_int_equal(count(report, CHECK_SUBNET, FINDING_WARNING), 0);
+	assert_int_equal(count(report, CHECK_SUBNET, FINDING_NOT_CHECKED), 1);
+	doctor_report_free(report);
+	host_add_link(&t->inventory->hosts[1], "10.7.0.3/24");
+	report = doctor_examine(t->facts);
+	assert_int_equal(count(report, CHECK_SUBNET, FINDING_WARNING), 1);
+	doctor_report_free(report);
+	end(t);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(with_several_hosts_asked_only_what_is_between_them_is_looked_at),
+	cmocka_unit_test(of_links_in_different_subnets_nothing_is_told_without_a_shell),
 	cmocka_unit_test(what_is_unusual_and_right_gives_no_finding),
 	cmocka_unit_test(what_is_known_in_part_is_told_as_not_known),
 	cmocka_unit_test(a_way_that_libvirt_chooses_is_not_judged),
