@@ -37,14 +37,17 @@ static uint64_t fine(uint64_t used, uint64_t of)
 	return of == 0 ? FINE_MAX : min_u64(mul_div(used, UINT64_C(1) << FINE_BITS, of), FINE_MAX);
 }
 
+/* The tree has more leaves than there are hosts: those are never open, and there is nothing to read about them. */
 static struct node leaf_of(const struct placement_index *index, uint32_t host)
 {
 	const struct ledger *ledger = index->ledger;
-	uint64_t limit = ledger_vcpu_limit(ledger, host), rate = ledger->model->hosts[host].in_rate_bytes_per_s;
 	struct node leaf = {.first = host};
+	uint64_t limit, rate;
 
 	if (!index->is_open[host])
 		return (struct node){FINE_MAX, FINE_MAX, FINE_MAX, FINE_MAX, INDEX_NONE};
+	limit = ledger_vcpu_limit(ledger, host);
+	rate = ledger->model->hosts[host].in_rate_bytes_per_s;
 	leaf.memory = fine(ledger->hosts[host].memory_bytes, placement_room(ledger, host));
 	leaf.cpu = limit == UINT64_MAX ? 0 : fine(ledger->hosts[host].vcpus, limit);
 	leaf.link = fine((uint64_t)carry_us(ledger->hosts[host].inbound_bytes, rate) / 1000, (uint64_t)ledger->reference_ms);
