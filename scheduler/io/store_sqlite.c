@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store_sqlite_internal.h"
@@ -23,6 +24,8 @@
 enum {
 	FOLDER_MODE = 0750,
 	FILE_MODE = 0640,
+	LOCK_TRIES = 20,
+	LOCK_PAUSE_MS = 50,
 	BUSY_MS = 1000, /* somebody with the sqlite3 shell; longer would hold up the loop */
 	BACKUP_PAGES = 256, /* at a time, so that a backup does not keep the writer waiting */
 };
@@ -149,6 +152,20 @@ static bool lock_refused(const char *path, int fd, struct error *err)
 	return error_set(err, ERR_STATE_LOCKED, "state file %s is in use by process %s", path, pid[0] ? pid : "(unknown)");
 }
 
+/* A plan holds the lock for a moment, to keep what it measured; that is waited for. False with errno set. */
+static bool wait_for_lock(int fd)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+	int tries;
+
+	for (tries = LOCK_TRIES; flock(fd, LOCK_EX | LOCK_NB) != 0; tries--) {
+		if (errno != EWOULDBLOCK || tries == 0)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 /* Takes PATH.lock for the life of the process or until close. The file stays: removing it would let two processes lock
  * two different files of that name. */
 static bool take_lock(const char *path, int *ret_fd, struct error *err)
@@ -159,7 +176,7 @@ static bool take_lock(const char *path, int *ret_fd, struct error *err)
 
 	if (fd < 0)
 		error_set(err, ERR_STATE_IO, "cannot open lock file %s: %s", lock_path, strerror(errno));
-	else if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	else if (wait_for_lock(fd))
 		is_done = ftruncate(fd, 0) == 0 && dprintf(fd, "%ld\n", (long)getpid()) > 0;
 	else if (errno == EWOULDBLOCK)
 		lock_refused(path, fd, err);
