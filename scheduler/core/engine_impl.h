@@ -373,6 +373,7 @@ int64_t cold_deadline(const struct move *move);
 void cold_judge(struct engine *engine, struct move *move);
 
 /* converge.c: guests that write faster than is copied */
+int64_t converge_first_ms(const struct engine *engine); /* the blackout that a migration begins with */
 void converge_begin(struct engine *engine, struct move *move);
 void converge_watch(struct engine *engine, struct move *move, const struct hv_stats *stats);
 

@@ -58,7 +58,7 @@ void run_fill(struct engine *engine, struct move *move, struct hv_request *reque
 	request->cold = move->record.method == METHOD_COLD;
 	request->persistent = move->record.persistent;
 	request->autostart = move->record.autostart;
-	request->downtime_ms = engine->options.downtime_limit_ms;
+	request->downtime_ms = converge_first_ms(engine);
 	request->auto_converge = engine->options.auto_converge;
 	request->postcopy = move->record.state == MOVE_PREFLIGHT ? engine->options.post_copy : move->record.post_copy != POST_COPY_NO;
 	request->keep_backing = engine->options.keep_backing;
