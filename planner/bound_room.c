@@ -430,22 +430,6 @@ static int64_t take_turns(struct turn *turns, size_t n, struct turn *heap, uint3
 	return most_us;
 }
 
-static void name_row(const struct model *model, uint32_t row, char *text, size_t size, uint32_t *ret_host)
-{
-	uint32_t i;
-
-	*ret_host = INDEX_NONE;
-	if (row >= model->first_shared) {
-		snprintf(text, size, "%.40s %s", model->inventory->shared_links[(row - model->first_shared) / 2].name,
-			(row - model->first_shared) % 2 == 0 ? "out" : "in");
-		return;
-	}
-	for (i = 0; i + 1 < model->inventory->n_hosts && model->hosts[i + 1].first_link <= row; i++)
-		;
-	snprintf(text, size, "%.40s %s", model->inventory->hosts[i].name, (row - model->hosts[i].first_link) % 2 == 0 ? "out" : "in");
-	*ret_host = i;
-}
-
 static void raise_by_turns(const struct chains *chains, uint32_t row, size_t n, int64_t us, uint32_t last, struct bound *bound)
 {
 	const struct model *model = chains->jobs->model;
@@ -455,7 +439,7 @@ static void raise_by_turns(const struct chains *chains, uint32_t row, size_t n, 
 
 	if (us <= bound->lower_us)
 		return;
-	name_row(model, row, name, sizeof name, &host);
+	host = model_link_name(model, row, name, sizeof name);
 	direction = host == INDEX_NONE ? DIRECTION_SHARED : (row - model->hosts[host].first_link) % 2 == 0 ? DIRECTION_OUT : DIRECTION_IN;
 	snprintf(text, sizeof text, "%s: %zu guest%s between those who make room for them and those they make room for, the last %.40s", name,
 		n, n == 1 ? "" : "s", model->inventory->guests[chains->jobs->jobs[last].guest].name);

@@ -118,5 +118,7 @@ bool model_path_links(const struct model *model, uint32_t source, uint32_t targe
 /* With the rates. max_rate 0 = no limit of its own. */
 bool model_path(const struct model *model, uint32_t source, uint32_t target, uint64_t max_rate_bytes_per_s,
 	struct path *ret_path);
+/* "h1 out", for messages. Returns the link's host, INDEX_NONE for a shared link. */
+uint32_t model_link_name(const struct model *model, uint32_t row, char *text, size_t size);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "model_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "arith.h"
@@ -251,4 +252,19 @@ bool model_path(const struct model *model, uint32_t source, uint32_t target, uin
 	ret_path->disk_rate_bytes_per_s = phase_rate(links, stream,
 		ret_path->measured != NULL ? ret_path->measured->disk_bytes_per_s : 0, max_rate_bytes_per_s);
 	return true;
+}
+
+uint32_t model_link_name(const struct model *model, uint32_t row, char *text, size_t size)
+{
+	uint32_t host;
+
+	if (row >= model->first_shared) {
+		snprintf(text, size, "%.40s %s", model->inventory->shared_links[(row - model->first_shared) / 2].name,
+			(row - model->first_shared) % 2 == 0 ? "out" : "in");
+		return INDEX_NONE;
+	}
+	for (host = 0; host + 1 < model->inventory->n_hosts && model->hosts[host + 1].first_link <= row; host++)
+		;
+	snprintf(text, size, "%.40s %s", model->inventory->hosts[host].name, (row - model->hosts[host].first_link) % 2 == 0 ? "out" : "in");
+	return host;
 }

@@ -107,20 +107,6 @@ static const char *guest_name(const struct chain *chain, uint32_t number)
 	return chain->jobs->model->inventory->guests[chain->jobs->jobs[number].guest].name;
 }
 
-static void name_link(const struct model *model, uint32_t row, char *text, size_t size)
-{
-	uint32_t i;
-
-	if (row >= model->first_shared) {
-		snprintf(text, size, "%.40s %s", model->inventory->shared_links[(row - model->first_shared) / 2].name,
-			(row - model->first_shared) % 2 == 0 ? "out" : "in");
-		return;
-	}
-	for (i = 0; i + 1 < model->inventory->n_hosts && model->hosts[i + 1].first_link <= row; i++)
-		;
-	snprintf(text, size, "%.40s %s", model->inventory->hosts[i].name, (row - model->hosts[i].first_link) % 2 == 0 ? "out" : "in");
-}
-
 /* Appends one part; returns the job to go on from, INDEX_NONE at the beginning of the story. */
 static uint32_t tell(const struct chain *chain, uint32_t number, char *text, size_t size)
 {
@@ -139,7 +125,7 @@ static uint32_t tell(const struct chain *chain, uint32_t number, char *text, siz
 		number = cause;
 		cause = cause_of(chain, number, &next_link);
 	}
-	name_link(chain->jobs->model, link, name, sizeof name);
+	model_link_name(chain->jobs->model, link, name, sizeof name);
 	snprintf(text + used, size - used, ", behind %" PRIu32 " other%s through %s from %.32s on", n, n == 1 ? "" : "s", name,
 		guest_name(chain, number));
 	return number;
