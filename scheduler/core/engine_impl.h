@@ -358,6 +358,7 @@ void path_begin(struct engine *engine, struct move *move); /* of an attempt */
 bool path_falls_back(struct engine *engine, struct move *move, const struct error *why);
 void path_watch(struct engine *engine, struct move *move);
 void path_reply(struct engine *engine, struct move *move, const struct hv_reply *reply);
+void path_end(struct engine *engine, struct move *move); /* of a move by live migration that is done */
 
 void run_fill(struct engine *engine, struct move *move, struct hv_request *request);
 

@@ -152,6 +152,8 @@ void finish_reply(struct engine *engine, struct move *move, const struct hv_repl
 		send_cleanup(engine, move);
 	if (move->is_target_finished && move->is_source_finished) {
 		lessons_learn(engine, move);
+		if (move->record.method == METHOD_LIVE)
+			path_end(engine, move);
 		move_end(engine, move, MOVE_DONE, NULL);
 	}
 }

@@ -15,7 +15,8 @@
 
 enum {
 	DOWN_MS = 300000,      /* then the preferred network is tried again: a refused preflight costs seconds */
-	LOOK_AGAIN_MS = 1000,
+	LOOK_AGAIN_MS = 1000,  /* at most: the first looks follow each other closely, for a short move has no time to lose */
+	LOOK_AGAIN_FIRST_MS = 100,
 	LOOKS_MAX = 10,        /* a command that shows nothing by then shows nothing */
 };
 
@@ -134,7 +135,9 @@ void path_watch(struct engine *engine, struct move *move)
 
 static void not_seen(struct engine *engine, struct move *move, const struct error *why)
 {
-	move->next_path_ms = engine->now_ms + LOOK_AGAIN_MS;
+	int64_t again_ms = (int64_t)LOOK_AGAIN_FIRST_MS << move->path_looks;
+
+	move->next_path_ms = engine->now_ms + (again_ms < LOOK_AGAIN_MS ? again_ms : LOOK_AGAIN_MS);
 	if (++move->path_looks < LOOKS_MAX)
 		return;
 	move->next_path_ms = TIME_NEVER;
@@ -166,7 +169,11 @@ static void judge(struct engine *engine, struct move *move, const struct hv_path
 
 void path_reply(struct engine *engine, struct move *move, const struct hv_reply *reply)
 {
-	if (!move_state_is_on_wire(move->record.state) || move->record.path_target == NULL)
+	enum move_state state = move->record.state;
+	/* An answer that comes after the copy is still of it, until the attempt has failed. */
+	bool is_of_this_copy = move_state_is_on_wire(state) || state == MOVE_VERIFYING || state == MOVE_CLEANUP;
+
+	if (!is_of_this_copy || move->is_undoing || move->record.path_target == NULL)
 		return;
 	if (reply->error.code != ERR_NONE || reply->path.source_address[0] == '\0') {
 		not_seen(engine, move, &reply->error);
@@ -177,4 +184,16 @@ void path_reply(struct engine *engine, struct move *move, const struct hv_reply 
 	move->record.path_source = xstrdup(reply->path.source_address);
 	move_touch(engine, move);
 	judge(engine, move, &reply->path);
+}
+
+void path_end(struct engine *engine, struct move *move)
+{
+	struct move_record *record = &move->record;
+
+	if (record->path_source != NULL || record->path_target == NULL || record->warning.code != ERR_NONE || move->source == INDEX_NONE ||
+		!engine->inventory->hosts[move->source].shows_paths)
+		return;
+	error_set(&record->warning, ERR_PATH_UNPROVEN, "guest %s: the move was over before %s had shown a connection to %s", record->guest,
+		record->source, record->path_target);
+	warn(engine, move);
 }

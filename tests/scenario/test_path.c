@@ -274,7 +274,82 @@ static void an_answer_that_comes_when_all_is_over_changes_nothing(void **state)
 	end(bench);
 }
 
+/* libvirt says it moved; both hosts agree, and both are put in order. */
+static void arrives(struct bench *bench)
+{
+	struct hv_reply source = {.where.presence = HV_ABSENT}, target = {.where = {.presence = HV_RUNNING, .persistent = true}};
+
+	reply_ok(bench, HV_MIGRATE, "h1");
+	assert_int_equal(record(bench)->state, MOVE_VERIFYING);
+	reply(bench, HV_WHERE, "h1", &source);
+	reply(bench, HV_WHERE, "h2", &target);
+	assert_int_equal(record(bench)->state, MOVE_CLEANUP);
+}
+
+static void is_put_in_order(struct bench *bench)
+{
+	reply_ok(bench, HV_FINISH_TARGET, "h2");
+	reply_ok(bench, HV_FINISH_SOURCE, "h1");
+	assert_int_equal(record(bench)->state, MOVE_DONE);
+}
+
+static void a_move_that_is_over_before_its_path_was_seen_says_so(void **state)
+{
+	struct bench *bench = on_the_wire(true);
+
+	(void)state;
+	shows(bench, "");
+	arrives(bench);
+	is_put_in_order(bench);
+	assert_int_equal(record(bench)->warning.code, ERR_PATH_UNPROVEN);
+	assert_non_null(strstr(record(bench)->warning.message, "the move was over before h1 had shown a connection to 10.8.0.2"));
+	end(bench);
+}
+
+static void a_host_that_cannot_show_its_connections_is_not_warned_of_at_the_end(void **state)
+{
+	struct bench *bench = on_the_wire(false);
+
+	(void)state;
+	arrives(bench);
+	is_put_in_order(bench);
+	assert_int_equal(record(bench)->warning.code, ERR_NONE);
+	end(bench);
+}
+
+static void a_look_that_ends_after_the_copy_still_tells_its_path(void **state)
+{
+	struct bench *bench = on_the_wire(true);
+
+	(void)state;
+	arrives(bench);
+	shows(bench, "10.9.0.1");
+	assert_int_equal(record(bench)->warning.code, ERR_WRONG_PATH);
+	is_put_in_order(bench);
+	assert_string_equal(record(bench)->path_source, "10.9.0.1");
+	end(bench);
+}
+
+/* A move of a second or two has to be looked at more than once. */
+static void the_second_look_comes_soon(void **state)
+{
+	struct bench *bench = on_the_wire(true);
+	struct hv_reply answer = {.stats = {.phase = HV_PHASE_MEMORY, .memory_processed_bytes = 2 << 20, .memory_remaining_bytes = 1 << 20}};
+
+	(void)state;
+	shows(bench, "");
+	wake(bench, bench->now_ms + bench->options.stats_interval_ms);
+	reply(bench, HV_STATS, "h1", &answer);
+	shows(bench, "10.8.0.1");
+	assert_string_equal(record(bench)->path_source, "10.8.0.1");
+	end(bench);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_move_that_is_over_before_its_path_was_seen_says_so),
+	cmocka_unit_test(a_host_that_cannot_show_its_connections_is_not_warned_of_at_the_end),
+	cmocka_unit_test(a_look_that_ends_after_the_copy_still_tells_its_path),
+	cmocka_unit_test(the_second_look_comes_soon),
 	cmocka_unit_test(a_network_that_was_down_is_left_alone_for_a_while_and_then_tried_again),
 	cmocka_unit_test(without_a_configured_network_any_way_is_right_and_recorded),
 	cmocka_unit_test(an_address_that_cannot_be_read_is_not_in_the_network),
