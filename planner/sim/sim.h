@@ -94,6 +94,7 @@ struct sim_options {
 	int64_t finish_ms;        /* from the start of the target until the source is gone */
 	int64_t request_min_ms, request_max_ms; /* from submit to reply */
 	int64_t stats_ms;         /* the same for HV_STATS */
+	int64_t stats_lag_ms;     /* the bytes it tells of are of a moment up to so long ago: rates seem to go up and down */
 	int64_t keepalive_ms;     /* until a dead connection is noticed */
 	int64_t request_timeout_ms;
 	int64_t restart_ms;       /* a libvirtd is away so long when it restarts */

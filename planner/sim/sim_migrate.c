@@ -583,6 +583,15 @@ static enum hv_phase shown_phase(const struct sim_migration *migration)
 	return HV_PHASE_NONE;
 }
 
+/* What was sent when libvirt last looked, which is not now. */
+static uint64_t shown_as_sent(struct sim *sim, const struct sim_migration *migration)
+{
+	uint64_t lag_ms = sim->options.stats_lag_ms > 0 ? (uint64_t)sim_random_between(&sim->rng, 0, sim->options.stats_lag_ms) : 0;
+	uint64_t late = migration->rate * lag_ms / 1000;
+
+	return migration->memory_sent > late ? migration->memory_sent - late : 0;
+}
+
 /* As libvirt shows them: only the mirrors in the disk phase, mirror numbers frozen in the memory
  * phase, no rate of the mirrors, no dirty rate before the second look at the bitmap. */
 void sim_migration_stats(struct sim *sim, struct sim_migration *migration, struct hv_stats *ret_stats)
@@ -604,7 +613,7 @@ void sim_migration_stats(struct sim *sim, struct sim_migration *migration, struc
 	}
 	ret_stats->disk_processed_bytes = migration->disk_total;
 	ret_stats->memory_total_bytes = migration->memory_total;
-	ret_stats->memory_processed_bytes = migration->memory_sent;
+	ret_stats->memory_processed_bytes = shown_as_sent(sim, migration);
 	ret_stats->memory_remaining_bytes = migration->remaining;
 	ret_stats->rate_bytes_per_s = migration->rate;
 	ret_stats->dirty_rate_bytes_per_s = migration->rounds >= 2 && !sim_migration_is_postcopy(migration) ? migration->last_dirty_rate : 0;

@@ -23,6 +23,8 @@
 
 enum {
 	STEADY_SAMPLES = 3,     /* before a rate is believed: QEMU's first moments scan zero pages */
+	ENDING_MS = 300,        /* a copy that ends within this no longer needs the whole link */
+	SLOW_SAMPLES = 8,       /* before it is believed that a copy cannot do what others did alone */
 };
 
 #define RATE_HUGE (UINT64_MAX / 8) /* "not known": more than any link, and sums do not overflow */
@@ -168,6 +170,19 @@ void bandwidth_sample(struct engine *engine, struct move *move, const struct hv_
 		engine->must_grant = true;
 }
 
+bool bandwidth_is_ending(const struct engine *engine, const struct move *move)
+{
+	uint64_t rate = move->rate_bytes_per_s, dirty = max_u64(move->stats.dirty_rate_bytes_per_s, dirty_rate_of(engine, move)), pending;
+	int64_t left_ms = (int64_t)(move->stats.memory_remaining_bytes / (rate / 1000 + 1));
+
+	if (move->stats.phase != HV_PHASE_MEMORY || move->stats.memory_total_bytes == 0 || rate == 0 || move->steady_samples == 0 ||
+		left_ms >= ENDING_MS)
+		return false;
+	/* What the guest writes in this round is sent in one more, with the whole link, unless it fits into the blackout. */
+	pending = mul_div(dirty, (uint64_t)(engine->now_ms - move->round_ms + left_ms), 1000);
+	return pending <= mul_div(rate, (uint64_t)move->ladder_downtime_ms, 1000);
+}
+
 void bandwidth_release(struct engine *engine, struct move *move)
 {
 	size_t i;
@@ -218,9 +233,39 @@ static void note_company(const struct engine *engine, struct move *move)
 	move->company = heads;
 }
 
-/* A head that had all its links to itself shows what one stream carries there. */
-static void note_alone(struct engine *engine, struct move *move)
+/* What flows beside a head trickles by our own choice: alone the head would have carried that too. */
+static uint64_t with_trickles(const struct move *move, const struct link_flow *flows)
 {
+	uint64_t most = move->rate_bytes_per_s;
+	size_t i;
+
+	for (i = 0; i < LINKS_OF_MOVE; i++)
+		if (move->links[i] != INDEX_NONE)
+			most = max_u64(most, flows[move->links[i]].total);
+	return most;
+}
+
+/* A rate that makes room for a second head on links which single copies have filled so far. It is rarely the copy that is
+ * slow: the pages of the one before may still be under way, and a sample is a sample. */
+static bool is_doubtful(const struct engine *engine, const struct move *move, uint64_t rate)
+{
+	size_t i;
+
+	if (move->steady_samples >= SLOW_SAMPLES)
+		return false;
+	for (i = 0; i < LINKS_OF_MOVE; i++) {
+		const struct link *link = move->links[i] != INDEX_NONE ? &engine->links[move->links[i]] : NULL;
+
+		if (link != NULL && link->is_saturated && link->single_bytes_per_s > link->measured_bytes_per_s / 5 * 4)
+			return rate < link->measured_bytes_per_s / 5 * 4;
+	}
+	return false;
+}
+
+/* A head that had all its links to itself shows what one stream carries there. */
+static void note_alone(struct engine *engine, struct move *move, const struct link_flow *flows)
+{
+	uint64_t alone;
 	size_t i;
 
 	if (!move->is_head || move->steady_samples < STEADY_SAMPLES || move->is_ending)
@@ -232,7 +277,10 @@ static void note_alone(struct engine *engine, struct move *move)
 		if (move->links[i] != INDEX_NONE &&
 			(engine->links[move->links[i]].n_heads != 1 || engine->links[move->links[i]].n_ending > 0))
 			return;
-	move->alone_bytes_per_s = move->rate_bytes_per_s;
+	alone = with_trickles(move, flows);
+	if (is_doubtful(engine, move, alone))
+		return;
+	move->alone_bytes_per_s = alone;
 	if (bandwidth_is_limited(engine, move))
 		return;
 	for (i = 0; i < LINKS_OF_MOVE; i++)
@@ -466,7 +514,7 @@ void bandwidth_grant(struct engine *engine)
 	links_judge(engine, flows);
 	for (i = 0; i < n; i++) {
 		note_company(engine, moves[i]);
-		note_alone(engine, moves[i]);
+		note_alone(engine, moves[i], flows);
 	}
 	choose_heads(engine, moves, n);
 	divide(engine, moves, n);

@@ -105,6 +105,7 @@ struct move {
 	int64_t next_stats_ms;
 	int64_t next_path_ms;       /* when to look at its connections; TIME_NEVER = seen, or given up */
 	uint32_t path_looks;        /* without an answer */
+	int64_t round_ms;           /* when this pass over the memory was first seen */
 	int64_t sample_ms;          /* rate measurement */
 	uint64_t sample_bytes;
 	uint64_t rate_bytes_per_s;  /* measured, smoothed */
@@ -329,6 +330,8 @@ void bandwidth_add_backlog(struct engine *engine, const struct move *move); /* i
 int64_t bandwidth_left_ms(const struct move *move); /* until its copy has left the link; TIME_NEVER = not at this rate */
 int64_t bandwidth_lead_ms(const struct engine *engine);
 void bandwidth_sample(struct engine *engine, struct move *move, const struct hv_stats *stats);
+/* The last moments of a copy that converges: its link can be given to the next. */
+bool bandwidth_is_ending(const struct engine *engine, const struct move *move);
 void bandwidth_release(struct engine *engine, struct move *move); /* the link is (about to be) free of it */
 void bandwidth_grant(struct engine *engine);
 bool bandwidth_is_limited(const struct engine *engine, const struct move *move);

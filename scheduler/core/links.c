@@ -21,6 +21,7 @@
 #include "xalloc.h"
 
 enum {
+	CORRECTION_PARTS = 8,    /* of what is too much of a capacity, with each sample */
 	LOW_FOR_MS = 1000,       /* a capacity is lowered only after the flow was low for so long */
 	PROBE_EVERY_MS = 10000,  /* a measured link of which a share is reserved shows only without a bound that it is faster again */
 	PROBE_FOR_MS = 1500,
@@ -256,6 +257,10 @@ static void judge(struct engine *engine, struct link *link, const struct link_fl
 		return; /* nobody shows yet what the link can do */
 	if (total > link->measured_bytes_per_s)
 		link->measured_bytes_per_s = total;
+	/* The most that was ever seen is more than what is carried: several that are as fast as they can correct it. */
+	else if (link->is_saturated && flow->heads >= 2 && is_telling(link, flow) && flow->allowed >= link->measured_bytes_per_s &&
+		!is_low(link, total, flow->allowed))
+		link->measured_bytes_per_s -= (link->measured_bytes_per_s - total) / CORRECTION_PARTS;
 	if (flow->heads >= 2 && link->single_bytes_per_s != 0 && !link->is_saturated &&
 		flow->total < link->single_bytes_per_s / 100 * 115 * (flow->heads - 1))
 		link->is_saturated = true;

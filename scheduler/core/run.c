@@ -12,7 +12,6 @@
 #include "xalloc.h"
 
 enum {
-	ENDING_MS = 300,          /* a copy that ends within this no longer needs the whole link */
 	ABORT_AGAIN_MS = 10000,
 	DISKS_LEVEL_BYTES = 4 << 20, /* what a guest may have written since the last look */
 	/* A libvirtd answers no question about a guest that it is handing over, and the thread that asked
@@ -212,6 +211,8 @@ static void take_stats(struct engine *engine, struct move *move, const struct hv
 	uint64_t bytes = stats->disk_processed_bytes + stats->memory_processed_bytes;
 
 	bandwidth_sample(engine, move, stats);
+	if (stats->phase != move->stats.phase || stats->rounds != move->stats.rounds)
+		move->round_ms = engine->now_ms;
 	if ((bytes != move->progress_bytes && !are_disks_level(stats)) || stats->phase != move->stats.phase)
 		move->progress_ms = engine->now_ms;
 	if (bytes > move->progress_bytes && stats->phase == HV_PHASE_POSTCOPY)
@@ -282,17 +283,6 @@ static void follow_phase(struct engine *engine, struct move *move, enum hv_phase
 	}
 }
 
-/* The last moments of a copy that converges: its link can be given to the next. */
-static bool is_ending(const struct move *move, const struct hv_stats *stats)
-{
-	uint64_t rate = move->rate_bytes_per_s;
-
-	if (stats->phase != HV_PHASE_MEMORY || rate == 0 || move->steady_samples == 0)
-		return false;
-	return stats->memory_remaining_bytes / (rate / 1000 + 1) < ENDING_MS && stats->dirty_rate_bytes_per_s < rate / 4 &&
-		stats->memory_total_bytes > 0;
-}
-
 /* With our call outstanding its reply will tell; a move that was adopted has no such reply, and a guest
  * that was handed over stands still until both hosts have been asked. */
 static void ended_unheard(struct engine *engine, struct move *move)
@@ -343,7 +333,7 @@ static void stats_done(struct engine *engine, struct move *move, const struct hv
 	follow_phase(engine, move, reply->stats.phase);
 	converge_watch(engine, move, &reply->stats);
 	path_watch(engine, move);
-	move->is_ending = is_ending(move, &reply->stats);
+	move->is_ending = bandwidth_is_ending(engine, move);
 	if (move->is_ending != was_ending)
 		engine->must_grant = true;
 	note_closing(engine, move);

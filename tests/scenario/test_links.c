@@ -125,6 +125,50 @@ static void narrowed_then_restored(uint64_t rate)
 	trial_free(trial);
 }
 
+/* Every copy could fill the link; that no two samples agree is no room for a second one, which would keep both open for longer. */
+static void samples_that_differ_make_no_room_for_a_second_copy(void **state)
+{
+	struct sim_options options;
+	struct trial *trial;
+	unsigned looks = 0, shared = 0;
+
+	(void)state;
+	sim_options_init(&options);
+	options.stats_lag_ms = 80;
+	options.link_rate_bytes_per_s = 24 * MB;
+	trial = trial_new(site(0, 0), &options, NULL);
+	trial_drain(trial, "h1");
+	pass(trial, 60000); /* what it carries has been found out */
+	for (; engine_move(trial->engine, 7)->state != MOVE_DONE; looks++) {
+		pass(trial, 250);
+		shared += out_of_h1(trial).n_heads > 1;
+	}
+	assert_trial(looks > 200 && shared <= looks / 20, trial);
+	trial_free(trial);
+}
+
+/* The pages of the one before are still under way when a copy gets the link. */
+static void a_slow_first_moment_makes_no_room_for_a_second_copy(void **state)
+{
+	struct sim_options options;
+	struct trial *trial;
+	unsigned looks;
+
+	(void)state;
+	sim_options_init(&options);
+	options.link_rate_bytes_per_s = 24 * MB;
+	trial = trial_new(site(0, 0), &options, NULL);
+	trial_drain(trial, "h1");
+	while (engine_move(trial->engine, 3)->state != MOVE_SWITCHOVER)
+		pass(trial, 50);
+	narrow(trial, 15 * MB, 1200);
+	for (looks = 0; looks < 20; looks++) {
+		pass(trial, 250);
+		assert_trial(out_of_h1(trial).n_heads <= 1, trial);
+	}
+	trial_free(trial);
+}
+
 static void a_narrowed_link_is_noticed_in_three_seconds_and_the_shares_follow(void **state)
 {
 	(void)state;
@@ -320,6 +364,8 @@ static void a_tenth_of_a_crowded_link_stays_with_the_moves(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(samples_that_differ_make_no_room_for_a_second_copy),
+		cmocka_unit_test(a_slow_first_moment_makes_no_room_for_a_second_copy),
 		cmocka_unit_test(a_narrowed_link_is_noticed_in_three_seconds_and_the_shares_follow),
 		cmocka_unit_test(the_operators_limit_holds_at_once_until_it_is_lifted),
 		cmocka_unit_test(a_reserve_is_kept_free_on_a_measured_link_too),
