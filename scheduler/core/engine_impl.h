@@ -179,6 +179,7 @@ struct link {
 	int64_t counter_ms;              /* 0 = never read */
 	uint64_t others_bytes_per_s;     /* by them, without ours */
 	uint32_t n_active;               /* admitted and not released */
+	uint32_t n_waiting;              /* that wait, for whatever reason, and will use it */
 	uint32_t n_heads;                /* that flowed at the last grant */
 	uint32_t n_ending;               /* that were in their last moments then, besides */
 	uint32_t n_chosen;               /* heads that the last grant has chosen */
@@ -274,6 +275,8 @@ struct hv_request *move_request(struct engine *engine, struct move *move, enum h
 /* The same to any host, with a slot of its own. */
 struct hv_request *move_request_to(struct engine *engine, struct move *move, enum hv_kind kind, const char *host, uint32_t slot);
 void move_set_target(struct engine *engine, struct move *move, uint32_t target);
+/* The links that it will use, as hosts and networks are now. Not while it is active. */
+void move_find_links(struct engine *engine, struct move *move);
 void move_reserve(struct engine *engine, struct move *move);
 void move_release(struct engine *engine, struct move *move, bool has_moved);
 void move_wait(struct engine *engine, struct move *move, int64_t retry_ms);
@@ -377,8 +380,9 @@ int64_t cold_deadline(const struct move *move);
 void cold_judge(struct engine *engine, struct move *move);
 
 /* converge.c: guests that write faster than is copied */
-int64_t converge_first_ms(const struct engine *engine); /* the blackout that a migration begins with */
-void converge_begin(struct engine *engine, struct move *move);
+int64_t converge_first_ms(const struct engine *engine, const struct move *move); /* the blackout that its migration begins with */
+void converge_begin(struct engine *engine, struct move *move, int64_t allowed_ms); /* allowed: the blackout that it was asked for with */
+void converge_adopt(struct engine *engine, struct move *move);
 void converge_watch(struct engine *engine, struct move *move, const struct hv_stats *stats);
 
 /* post_copy.c: guests that run on their target before their memory is there */

@@ -57,7 +57,7 @@ void run_fill(struct engine *engine, struct move *move, struct hv_request *reque
 	request->cold = move->record.method == METHOD_COLD;
 	request->persistent = move->record.persistent;
 	request->autostart = move->record.autostart;
-	request->downtime_ms = converge_first_ms(engine);
+	request->downtime_ms = converge_first_ms(engine, move);
 	request->auto_converge = engine->options.auto_converge;
 	request->postcopy = move->record.state == MOVE_PREFLIGHT ? engine->options.post_copy : move->record.post_copy != POST_COPY_NO;
 	request->keep_backing = engine->options.keep_backing;
@@ -68,7 +68,7 @@ void run_fill(struct engine *engine, struct move *move, struct hv_request *reque
 
 void run_begin(struct engine *engine, struct move *move)
 {
-	links_of_move(engine, move); /* addresses may have changed since it was planned */
+	move_find_links(engine, move); /* addresses may have changed since it was planned */
 	move_reserve(engine, move);
 	move_activate(engine, move);
 	collect_maps(engine, move);
@@ -154,7 +154,7 @@ static void start_migrate(struct engine *engine, struct move *move)
 
 	move_set_state(engine, move, move->record.n_disks > 0 ? MOVE_COPYING_DISKS : MOVE_COPYING_MEMORY, "begins");
 	move->wire_ms = move->progress_ms = engine->now_ms;
-	converge_begin(engine, move);
+	converge_begin(engine, move, converge_first_ms(engine, move));
 	move->progress_bytes = 0;
 	move->next_stats_ms = engine->now_ms + engine->options.stats_interval_ms;
 	bandwidth_grant(engine); /* the first rate goes with the request itself */
@@ -425,7 +425,7 @@ void run_adopt(struct engine *engine, struct move *move, bool is_switching)
 		move_set_state(engine, move, move->record.n_disks > 0 ? MOVE_COPYING_DISKS : MOVE_COPYING_MEMORY,
 			"found under way and adopted");
 		move->wire_ms = move->progress_ms = engine->now_ms;
-		converge_begin(engine, move);
+		converge_adopt(engine, move);
 		if (move->record.post_copy == POST_COPY_USED)
 			move->record.post_copy = POST_COPY_ALLOWED; /* it was about to be */
 		move->is_interrupted = false;
