@@ -169,9 +169,10 @@ static inline void start_move(struct bench *bench)
 	request_free(request);
 }
 
-static inline void answer_preflight(struct bench *bench, bool paused)
+static inline void answer_preflight_with(struct bench *bench, bool paused, const struct error *no_postcopy)
 {
-	struct hv_reply answer = {.preflight = {.persistent = true, .autostart = true, .paused = paused, .disks_can_be_throttled = true}};
+	struct hv_reply answer = {.preflight = {.persistent = true, .autostart = true, .paused = paused, .disks_can_be_throttled = true,
+		.no_postcopy = *no_postcopy}};
 	struct hv_disk disk = {.target = "vda", .source_pool = "images", .source_volume = "web.qcow2", .target_pool = "images",
 		.target_volume = "web.qcow2", .capacity_bytes = 1 << 30};
 
@@ -180,19 +181,37 @@ static inline void answer_preflight(struct bench *bench, bool paused)
 	reply(bench, HV_PREFLIGHT, "h1", &answer);
 }
 
-/* PREPARE was sent and is not answered. Takes the inventory. */
-static inline struct bench *preparing_of(struct inventory *inventory, bool handover, bool paused)
+static inline void answer_preflight(struct bench *bench, bool paused)
+{
+	struct error none = {.code = ERR_NONE};
+
+	answer_preflight_with(bench, paused, &none);
+}
+
+/* The move was begun: its PREFLIGHT was sent and is not answered. Takes the inventory. */
+static inline struct bench *begun_of(struct inventory *inventory, const struct engine_options *options)
 {
 	struct bench *bench = xcalloc(1, sizeof *bench);
 
-	engine_options_init(&bench->options);
-	bench->options.paused_handover = handover;
+	bench->options = *options;
 	bench->options.attempts_max = 1;
 	bench->hypervisor = (struct hypervisor){.self = bench, .submit = submit};
 	bench->store = store_memory_new(run_id);
 	bench->now_ms = 1000;
 	restore_with(bench, inventory);
 	start_move(bench);
+	return bench;
+}
+
+/* PREPARE was sent and is not answered. Takes the inventory. */
+static inline struct bench *preparing_of(struct inventory *inventory, bool handover, bool paused)
+{
+	struct engine_options options;
+	struct bench *bench;
+
+	engine_options_init(&options);
+	options.paused_handover = handover;
+	bench = begun_of(inventory, &options);
 	answer_preflight(bench, paused);
 	return bench;
 }

@@ -411,6 +411,330 @@ static void a_silent_host_decides_nothing_in_post_copy(void **state)
 	end(bench);
 }
 
+/* --- what is decided before, and what the source says --- */
+
+static where_t postcopy_out(void)
+{
+	where_t where = postcopy();
+
+	where.job = HV_JOB_OUT;
+	return where;
+}
+
+static struct bench *copying_allowed(const struct engine_options *options)
+{
+	struct bench *bench = begun_of(two_hosts(true), options);
+
+	answer_preflight(bench, false);
+	reply_ok(bench, HV_PREPARE, "h1");
+	return bench;
+}
+
+/* The source is asked how far it is, and says so. */
+static void tell(struct bench *bench, enum hv_phase phase, uint32_t rounds, uint64_t sent_bytes)
+{
+	struct hv_reply answer = {.stats = {.phase = phase, .rounds = rounds, .memory_total_bytes = 1 << 30, .memory_processed_bytes = sent_bytes,
+		.memory_remaining_bytes = 1 << 29, .dirty_rate_bytes_per_s = 5000000000}};
+	int i;
+
+	for (i = 0; i < 20 && pending(bench, HV_STATS, "h1") == NULL; i++)
+		wake(bench, engine_deadline(bench->engine) > bench->now_ms ? engine_deadline(bench->engine) : bench->now_ms);
+	reply(bench, HV_STATS, "h1", &answer);
+}
+
+/* Five rounds that took long enough to say something. */
+static void five_rounds(struct bench *bench)
+{
+	uint32_t rounds = record(bench)->rounds + 5;
+
+	bench->now_ms += 6000;
+	tell(bench, HV_PHASE_MEMORY, rounds, (uint64_t)rounds << 28);
+}
+
+/* It does not converge, up to the last step of the ladder. */
+static struct bench *climbed(const struct engine_options *options)
+{
+	struct bench *bench = copying_allowed(options);
+	int i;
+
+	tell(bench, HV_PHASE_MEMORY, 1, 1 << 28);
+	for (i = 0; i < 20 && record(bench)->state == MOVE_COPYING_MEMORY; i++)
+		five_rounds(bench);
+	return bench;
+}
+
+/* The switch was asked for, and is not answered. */
+static struct bench *switching_over(void)
+{
+	struct engine_options options = allowing();
+	struct bench *bench = climbed(&options);
+
+	assert_int_equal(record(bench)->state, MOVE_POST_COPY);
+	assert_non_null(pending(bench, HV_START_POSTCOPY, "h1"));
+	return bench;
+}
+
+static void answer_switch(struct bench *bench, bool outcome_unknown)
+{
+	struct hv_reply answer = {.outcome_unknown = outcome_unknown};
+
+	error_set(&answer.error, ERR_MIGRATE_FAILED, "post-copy cannot be started");
+	reply(bench, HV_START_POSTCOPY, "h1", &answer);
+}
+
+/* Given up, aborted, and found on its source. */
+static void assert_given_up(struct bench *bench, enum error_code code, const char *hint)
+{
+	where_t source = running(), target = absent();
+	struct hv_reply answer = {0};
+
+	assert_int_equal(record(bench)->state, MOVE_CANCELLING);
+	assert_non_null(pending(bench, HV_ABORT, "h1"));
+	error_set(&answer.error, ERR_MIGRATE_FAILED, "canceled by client");
+	bench->mark = bench->n_asked;
+	reply(bench, HV_MIGRATE, "h1", &answer);
+	look(bench, &source, &target);
+	reply_ok(bench, HV_REMOVE_VOLUMES, "h2");
+	reply_ok(bench, HV_CLEAR_TAG, "h1");
+	assert_failed(bench, code);
+	assert_non_null(strstr(record(bench)->error.hint, hint));
+}
+
+static void a_guest_that_cannot_arrive_so_is_given_up_with_the_reason_that_the_preflight_found(void **state)
+{
+	struct engine_options options = allowing();
+	struct bench *bench = begun_of(two_hosts(true), &options);
+	struct error why;
+	int i;
+
+	(void)state;
+	error_set(&why, ERR_POST_COPY_UNSUPPORTED, "its memory is in a file");
+	answer_preflight_with(bench, false, &why);
+	reply_ok(bench, HV_PREPARE, "h1");
+	assert_int_equal(record(bench)->post_copy, POST_COPY_NO);
+	tell(bench, HV_PHASE_MEMORY, 1, 1 << 28);
+	for (i = 0; i < 20 && record(bench)->state == MOVE_COPYING_MEMORY; i++)
+		five_rounds(bench);
+	assert_given_up(bench, ERR_NOT_CONVERGING, "its memory is in a file");
+	assert_int_equal(n_asked(bench, HV_START_POSTCOPY, "h1"), 0);
+	end(bench);
+}
+
+static void a_guest_that_is_handed_over_paused_is_not_switched(void **state)
+{
+	struct engine_options options = allowing();
+	struct bench *bench;
+
+	(void)state;
+	options.paused_handover = true;
+	bench = climbed(&options);
+	assert_int_equal(record(bench)->post_copy, POST_COPY_NO);
+	assert_given_up(bench, ERR_NOT_CONVERGING, "handover is strict");
+	end(bench);
+}
+
+static void a_guest_that_its_owner_has_paused_needs_no_switch_and_is_allowed_none(void **state)
+{
+	struct engine_options options = allowing();
+	struct bench *bench = begun_of(two_hosts(true), &options);
+
+	(void)state;
+	answer_preflight(bench, true);
+	assert_int_equal(record(bench)->post_copy, POST_COPY_NO);
+	end(bench);
+}
+
+static void a_guest_that_is_moved_cold_has_nothing_to_switch(void **state)
+{
+	struct engine_options options = allowing();
+	struct inventory *inventory = cluster_new(2, 1, true);
+	struct request *request = request_new(REQUEST_DRAIN);
+	struct trial *trial;
+
+	(void)state;
+	error_set(&inventory->guests[0].unmovable, ERR_GUEST_DEVICE, "guest g1 has a shared folder");
+	trial = trial_new(inventory, NULL, &options);
+	request->cannot_move = CANNOT_MOVE_COLD;
+	strings_add(&request->hosts, &request->n_hosts, "h1");
+	assert_trial(trial_start(trial, request) != 0, trial);
+	assert_trial(trial_run(trial, RUN_MS), trial);
+	assert_int_equal(trial_move(trial, "g1")->state, MOVE_DONE);
+	assert_int_equal(trial_move(trial, "g1")->post_copy, POST_COPY_NO);
+	assert_int_equal(trial_audited(trial, "goes without post-copy"), 0);
+	trial_free(trial);
+}
+
+static void a_refusal_of_what_was_not_asked_for_is_a_failure_like_any_other(void **state)
+{
+	where_t source = running(), target = absent();
+	struct bench *bench = copying(false);
+	struct hv_reply answer = {0};
+
+	(void)state;
+	error_set(&answer.error, ERR_POST_COPY_UNSUPPORTED, "Postcopy is not supported");
+	bench->mark = bench->n_asked;
+	reply(bench, HV_MIGRATE, "h1", &answer);
+	look(bench, &source, &target);
+	reply_ok(bench, HV_REMOVE_VOLUMES, "h2");
+	reply_ok(bench, HV_CLEAR_TAG, "h1");
+	assert_failed(bench, ERR_POST_COPY_UNSUPPORTED);
+	assert_int_equal(record(bench)->attempts, 1);
+	end(bench);
+}
+
+static void a_guest_that_somebody_else_has_switched_is_followed_to_its_end(void **state)
+{
+	where_t source = migrated(), target = running();
+	struct bench *bench = copying(false);
+
+	(void)state;
+	bench->mark = bench->n_asked;
+	tell(bench, HV_PHASE_POSTCOPY, 1, 1 << 28);
+	assert_int_equal(record(bench)->state, MOVE_POST_COPY);
+	assert_int_equal(record(bench)->post_copy, POST_COPY_USED);
+	assert_int_equal(n_asked(bench, HV_START_POSTCOPY, "h1"), 0);
+	reply_ok(bench, HV_MIGRATE, "h1");
+	look(bench, &source, &target);
+	assert_cleaned(bench);
+	end(bench);
+}
+
+static void a_switch_that_does_not_show_is_asked_for_again_and_not_for_ever(void **state)
+{
+	struct bench *bench = switching_over();
+	int i;
+
+	(void)state;
+	answer_switch(bench, true);
+	tell(bench, HV_PHASE_MEMORY, record(bench)->rounds, 1 << 28);
+	assert_int_equal(record(bench)->state, MOVE_POST_COPY); /* QEMU switches at the end of what it is sending */
+	bench->now_ms += 5000;
+	tell(bench, HV_PHASE_MEMORY, record(bench)->rounds, 2 << 28);
+	assert_int_equal(record(bench)->state, MOVE_COPYING_MEMORY);
+	five_rounds(bench);
+	assert_int_equal(record(bench)->state, MOVE_POST_COPY);
+	answer_switch(bench, false);
+	assert_int_equal(record(bench)->state, MOVE_COPYING_MEMORY);
+	for (i = 0; i < 3 && record(bench)->state == MOVE_COPYING_MEMORY; i++)
+		five_rounds(bench);
+	assert_int_equal(n_asked(bench, HV_START_POSTCOPY, "h1"), 2);
+	assert_given_up(bench, ERR_NOT_CONVERGING, "");
+	end(bench);
+}
+
+static void a_refusal_of_a_guest_that_is_seen_in_post_copy_changes_nothing(void **state)
+{
+	where_t source = postcopy_out(), target = postcopy_running();
+	struct bench *bench = switching_over();
+
+	(void)state;
+	lose_answer(bench);
+	look(bench, &source, &target);
+	assert_int_equal(record(bench)->state, MOVE_POST_COPY);
+	answer_switch(bench, false);
+	assert_int_equal(record(bench)->state, MOVE_POST_COPY);
+	assert_int_equal(record(bench)->post_copy, POST_COPY_USED);
+	assert_untouched(bench);
+	end(bench);
+}
+
+static void a_refusal_while_both_hosts_are_asked_decides_nothing(void **state)
+{
+	struct bench *bench = switching_over();
+
+	(void)state;
+	lose_answer(bench);
+	answer_switch(bench, false);
+	assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
+	end(bench);
+}
+
+static void a_cancel_that_came_in_doubt_holds_when_the_switch_did_not_happen(void **state)
+{
+	where_t source = postcopy_out(), target = postcopy_running();
+	struct bench *bench = switching_over();
+	struct event event = {.kind = EVENT_COMMAND, .command = {.kind = COMMAND_CANCEL, .batch = record(bench)->batch}};
+
+	(void)state;
+	answer_switch(bench, true);
+	lose_answer(bench);
+	turn(bench, &event);
+	look(bench, &source, &target);
+	assert_int_equal(record(bench)->state, MOVE_POST_COPY);
+	assert_int_equal(n_asked(bench, HV_ABORT, "h1"), 0);
+	bench->now_ms += 5000;
+	tell(bench, HV_PHASE_MEMORY, record(bench)->rounds, 2 << 28);
+	assert_int_equal(record(bench)->state, MOVE_CANCELLING);
+	assert_int_equal(n_asked(bench, HV_ABORT, "h1"), 1);
+	end(bench);
+}
+
+static void while_its_call_is_out_a_broken_post_copy_is_left_to_libvirt(void **state)
+{
+	struct bench *bench = switching_over();
+	size_t n = n_asked(bench, HV_MIGRATE, "h1");
+	int i;
+
+	(void)state;
+	reply_ok(bench, HV_START_POSTCOPY, "h1");
+	for (i = 0; i < 4; i++) {
+		bench->now_ms += 1000;
+		tell(bench, HV_PHASE_POSTCOPY_FAILED, record(bench)->rounds, 1 << 28);
+		assert_int_equal(record(bench)->state, MOVE_POST_COPY);
+	}
+	assert_int_equal(n_asked(bench, HV_MIGRATE, "h1"), n);
+	end(bench);
+}
+
+/* Nothing shows that the switch went well: both hosts are asked, and say that it has broken off. */
+static void what_both_hosts_call_broken_is_not_asked_to_go_on_beside_its_own_call(void **state)
+{
+	struct bench *bench = switching_over();
+	size_t n = n_asked(bench, HV_MIGRATE, "h1");
+
+	(void)state;
+	answer_switch(bench, true);
+	wake(bench, bench->now_ms + 10000);
+	assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
+	look_twice(bench, postcopy_failed(), postcopy_broken());
+	look_twice(bench, postcopy_failed(), postcopy_broken());
+	assert_int_equal(n_asked(bench, HV_MIGRATE, "h1"), n);
+	end(bench);
+}
+
+static void an_adopted_post_copy_that_breaks_off_is_found_out_by_asking_both_hosts(void **state)
+{
+	where_t source = postcopy_out(), target = postcopy_running();
+	struct bench *bench = unknown(false);
+
+	(void)state;
+	look(bench, &source, &target);
+	assert_int_equal(record(bench)->state, MOVE_POST_COPY);
+	tell(bench, HV_PHASE_POSTCOPY_FAILED, 1, 1 << 28);
+	wake(bench, bench->now_ms + 1);
+	assert_int_equal(record(bench)->state, MOVE_UNKNOWN);
+	assert_int_equal(n_asked(bench, HV_ABORT, "h1"), 0);
+	end(bench);
+}
+
+static void a_post_copy_without_a_byte_is_told_of_and_never_touched(void **state)
+{
+	where_t source = postcopy_out(), target = postcopy_running();
+	struct bench *bench = unknown(false);
+	int i;
+
+	(void)state;
+	look(bench, &source, &target);
+	for (i = 0; i < 20; i++) {
+		bench->now_ms += bench->options.no_progress_ms / 4;
+		tell(bench, HV_PHASE_POSTCOPY, 1, 1 << 28);
+		bench->n_asked = bench->mark; /* they are many */
+	}
+	assert_int_equal(record(bench)->state, MOVE_POST_COPY);
+	assert_untouched(bench);
+	end(bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -433,6 +757,20 @@ int main(void)
 		cmocka_unit_test(what_only_one_host_calls_broken_is_not_asked_to_go_on),
 		cmocka_unit_test(a_silent_host_decides_nothing_in_post_copy),
 		cmocka_unit_test(statistics_of_before_change_nothing_while_both_hosts_are_asked),
+		cmocka_unit_test(a_guest_that_cannot_arrive_so_is_given_up_with_the_reason_that_the_preflight_found),
+		cmocka_unit_test(a_guest_that_is_handed_over_paused_is_not_switched),
+		cmocka_unit_test(a_guest_that_its_owner_has_paused_needs_no_switch_and_is_allowed_none),
+		cmocka_unit_test(a_guest_that_is_moved_cold_has_nothing_to_switch),
+		cmocka_unit_test(a_refusal_of_what_was_not_asked_for_is_a_failure_like_any_other),
+		cmocka_unit_test(a_guest_that_somebody_else_has_switched_is_followed_to_its_end),
+		cmocka_unit_test(a_switch_that_does_not_show_is_asked_for_again_and_not_for_ever),
+		cmocka_unit_test(a_refusal_of_a_guest_that_is_seen_in_post_copy_changes_nothing),
+		cmocka_unit_test(a_refusal_while_both_hosts_are_asked_decides_nothing),
+		cmocka_unit_test(a_cancel_that_came_in_doubt_holds_when_the_switch_did_not_happen),
+		cmocka_unit_test(while_its_call_is_out_a_broken_post_copy_is_left_to_libvirt),
+		cmocka_unit_test(what_both_hosts_call_broken_is_not_asked_to_go_on_beside_its_own_call),
+		cmocka_unit_test(an_adopted_post_copy_that_breaks_off_is_found_out_by_asking_both_hosts),
+		cmocka_unit_test(a_post_copy_without_a_byte_is_told_of_and_never_touched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
