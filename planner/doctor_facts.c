@@ -81,7 +81,7 @@ void credential_facts_clear(struct credential_facts *facts)
 
 void shell_facts_init(struct shell_facts *facts)
 {
-	*facts = (struct shell_facts){.port_min = MIGRATION_PORT_MIN, .port_max = MIGRATION_PORT_MAX};
+	*facts = (struct shell_facts){.port_min = MIGRATION_PORT_MIN, .port_max = MIGRATION_PORT_MAX, .userfaultfd_switch = -1};
 }
 
 void shell_facts_clear(struct shell_facts *facts)
@@ -97,6 +97,7 @@ void shell_facts_clear(struct shell_facts *facts)
 	}
 	free(facts->addresses);
 	free(facts->lock_manager);
+	free(facts->kernel);
 	texts_free(facts->failures, facts->n_failures);
 	texts_free(facts->firewall_rules, facts->n_firewall_rules);
 	credential_facts_clear(&facts->credentials);

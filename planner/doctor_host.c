@@ -173,7 +173,7 @@ static const struct {
 	{"libvirt", 9010000, 10003000, "guests that use nested virtualization are refused for vmx features"},
 };
 
-static char *version_text(uint32_t version)
+char *doctor_version_text(uint32_t version)
 {
 	return xprintf("%u.%u.%u", version / 1000000, version / 1000 % 1000, version % 1000);
 }
@@ -188,8 +188,8 @@ void doctor_check_VERSION(struct examination *x)
 
 		if (own->libvirt_version < flaws[i].first || own->libvirt_version >= flaws[i].fixed)
 			continue;
-		has = version_text(own->libvirt_version);
-		wants = version_text(flaws[i].fixed);
+		has = doctor_version_text(own->libvirt_version);
+		wants = doctor_version_text(flaws[i].fixed);
 		fault(x, FINDING_OK, xprintf("%s %s: %s", flaws[i].what, has, flaws[i].flaw), xprintf("%s or later", wants));
 		free(has);
 		free(wants);

@@ -39,7 +39,8 @@ const struct pair_facts *pair_facts_of(const struct examination *x);
 const struct libvirt_facts *need_libvirt(struct examination *x, uint32_t host);
 const struct shell_facts *need_shell(struct examination *x, uint32_t host);
 
-
+/* doctor_host.c: "9.0.0"; with free() */
+char *doctor_version_text(uint32_t version);
 /* doctor_inside.c: the interface that bears an address; NULL = none known */
 const struct interface_fact *doctor_interface(const struct shell_facts *shell, const char *address);
 /* doctor_firewall.c: the rule that drops or rejects a TCP port from first to last; NULL = none. With free(). */

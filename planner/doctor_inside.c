@@ -1,9 +1,12 @@
-/* Checks of one host by what a command run on it tells: addresses and links, firewall, limits of libvirtd, clock. */
+/* Checks of one host by what a command run on it tells: addresses and links, firewall, limits of libvirtd, clock, what
+ * post-copy needs. */
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "doctor_impl.h"
+#include "drover/hypervisor.h"
 #include "network.h"
 
 enum {
@@ -260,4 +263,55 @@ void doctor_check_VALIDATE(struct examination *x)
 	for (i = 0; i < shell->n_failures; i++)
 		if (!is_of_kvm(shell->failures[i]))
 			fault(x, FINDING_OK, xstrdup(shell->failures[i]), xstrdup("no failure"));
+}
+
+/* ---- post-copy ---- */
+
+/* From 5.2 on it can be switched off, and is; before, whoever has it may use it. */
+static bool has_no_switch_yet(const char *kernel)
+{
+	unsigned major = 0, minor = 0;
+
+	return sscanf(kernel, "%u.%u", &major, &minor) == 2 && (major < 5 || (major == 5 && minor < 2));
+}
+
+/* libvirt gives QEMU the device that takes the switch's place, and QEMU uses it. */
+static bool uses_device(const struct shell_facts *shell, const struct libvirt_facts *libvirt)
+{
+	return shell->has_userfaultfd_device && libvirt->libvirt_version >= 10001000 && libvirt->qemu_version >= 8000000;
+}
+
+static void check_userfaultfd(struct examination *x, const struct libvirt_facts *libvirt, const struct shell_facts *shell)
+{
+	if (shell->userfaultfd_switch < 0) {
+		if (!has_no_switch_yet(shell->kernel))
+			fault(x, FINDING_OK, xprintf("kernel %s has no userfaultfd", shell->kernel), xstrdup("one with CONFIG_USERFAULTFD"));
+		return;
+	}
+	if (shell->userfaultfd_switch == 0 && !shell->is_qemu_privileged && !uses_device(shell, libvirt))
+		fault(x, FINDING_OK, xstrdup("vm.unprivileged_userfaultfd is 0, and QEMU does not run as root"), xstrdup("1"));
+}
+
+void doctor_check_POST_COPY(struct examination *x)
+{
+	const struct libvirt_facts *libvirt;
+	const struct shell_facts *shell;
+
+	if (!x->facts->allows_post_copy || !the_host(x)->incoming)
+		return;
+	libvirt = need_libvirt(x, x->host);
+	if (libvirt == NULL)
+		return;
+	if (libvirt->libvirt_version < POST_COPY_LIBVIRT_LEAST) {
+		struct finding *finding = fault(x, FINDING_OK, doctor_version_text(libvirt->libvirt_version), doctor_version_text(POST_COPY_LIBVIRT_LEAST));
+
+		free(finding->hint);
+		finding->hint = xstrdup("upgrade libvirt there; until then no guest goes there or comes from there by post-copy");
+		return;
+	}
+	shell = need_shell(x, x->host);
+	if (shell != NULL && shell->kernel == NULL)
+		not_checked(x, xstrdup("uname tells nothing there"));
+	else if (shell != NULL)
+		check_userfaultfd(x, libvirt, shell);
 }

@@ -160,6 +160,11 @@ struct shell_facts {
 	size_t n_failures;
 	bool has_validate;
 	struct credential_facts credentials; /* certificates */
+	/* What lets QEMU use userfaultfd, which post-copy needs */
+	char *kernel;                  /* its release; NULL = unknown */
+	int userfaultfd_switch;        /* vm.unprivileged_userfaultfd; -1 = the kernel has none */
+	bool has_userfaultfd_device;
+	bool is_qemu_privileged;       /* runs as root, or may trace processes: it asks nobody */
 	char **firewall_rules;         /* lines that drop or reject */
 	size_t n_firewall_rules;
 	bool has_firewall;
@@ -205,6 +210,7 @@ struct doctor_facts {
 	bool is_simulated;
 	bool is_direct;    /* moves go by drover's own credentials: hosts do not log in to each other */
 	bool allows_mixed; /* transports */
+	bool allows_post_copy;
 	bool *is_asked; /* which hosts are looked at; NULL = all */
 	struct here_facts here;
 	struct host_facts *hosts; /* one for each of the inventory */

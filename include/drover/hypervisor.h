@@ -45,6 +45,9 @@ enum hv_kind {
 	HV_SAME_POOLS,     /* source, target: which of request.pools (from the source's, to the target's) are one storage, proven: into reply.pools */
 	HV_KIND_COUNT
 };
+
+/* From this libvirt on a post-copy that broke off can be let go on; without that it is not worth its danger. */
+enum { POST_COPY_LIBVIRT_LEAST = 8005000 };
 const char *hv_kind_name(enum hv_kind kind);
 
 /* Travels inside the guest's live XML, so that a copy found on a host tells whose it is. */

@@ -71,6 +71,7 @@ static void fill_configured(const struct site *site, struct doctor_facts *facts,
 	facts->is_simulated = world_is_simulated(site->world);
 	facts->is_direct = site->config->credentials == CREDENTIALS_CALLER;
 	facts->allows_mixed = site->config->mixed_authentication;
+	facts->allows_post_copy = site->config->engine.post_copy;
 	for (i = 0; i < site->inventory->n_hosts; i++) {
 		const struct config_host *from = configured(site->config, site->inventory->hosts[i].name);
 		struct host_facts *to = &facts->hosts[i];

@@ -6,7 +6,7 @@
 
 #include "doctor_internal.h"
 
-enum { DAY_SECONDS = 86400 };
+enum { DAY_SECONDS = 86400, CAP_SYS_PTRACE_BIT = 19 };
 
 static const char preamble[] =
 	"export LC_ALL=C PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\n"
@@ -46,12 +46,18 @@ static const char host_script[] =
 	"fi\n"
 	"if [ -r /etc/libvirt/qemu.conf ]; then\n"
 	"  echo has qemu.conf\n"
-	"  sed -n 's/^[ \\t]*\\(migration_port_min\\|migration_port_max\\|lock_manager\\)[ \\t]*=[ \\t]*\"*\\([^\" \\t]*\\).*/conf \\1 \\2/p' /etc/libvirt/qemu.conf\n"
+	"  sed -n 's/^[ \\t]*\\(migration_port_min\\|migration_port_max\\|lock_manager\\|user\\)[ \\t]*=[ \\t]*\"*\\([^\" \\t]*\\).*/conf \\1 \\2/p' /etc/libvirt/qemu.conf\n"
 	"fi\n"
 	"if has virt-host-validate; then\n"
 	"  echo has validate\n"
 	"  timeout 10 virt-host-validate qemu 2>&1 | sed -n 's/^ *\\(.*FAIL.*\\)/failure \\1/p'\n"
 	"fi\n"
+	"echo \"kernel $(uname -r)\"\n"
+	"[ ! -r /proc/sys/vm/unprivileged_userfaultfd ] || tell userfaultfd </proc/sys/vm/unprivileged_userfaultfd\n"
+	"[ ! -e /dev/userfaultfd ] || echo has /dev/userfaultfd\n"
+	"for pid in $(pidof qemu-kvm \"qemu-system-$(uname -m)\"); do\n"
+	"  sed -n 's/^CapEff:[ \\t]*/qemu /p' \"/proc/$pid/status\" 2>/dev/null && break\n"
+	"done\n"
 	"if { has nft && rules=$(nft list ruleset 2>/dev/null); } || { has iptables && rules=$(iptables -S 2>/dev/null); }; then\n"
 	"  echo has firewall\n"
 	"  echo \"$rules\" | tell rule\n"
@@ -263,6 +269,8 @@ static void read_conf(const char *text, struct shell_facts *ret)
 		ret->port_min = (uint16_t)strtoul(value, NULL, 10);
 	} else if (strcmp(key, "migration_port_max") == 0) {
 		ret->port_max = (uint16_t)strtoul(value, NULL, 10);
+	} else if (strcmp(key, "user") == 0 && (strcmp(value, "root") == 0 || strcmp(value, "0") == 0 || strcmp(value, "+0") == 0)) {
+		ret->is_qemu_privileged = true;
 	}
 }
 
@@ -331,6 +339,8 @@ static void read_has(const char *what, struct shell_facts *ret)
 		ret->has_validate = true;
 	else if (strcmp(what, "firewall") == 0)
 		ret->has_firewall = true;
+	else if (strcmp(what, "/dev/userfaultfd") == 0)
+		ret->has_userfaultfd_device = true;
 	else if (strcmp(what, "qemu.conf") == 0 && ret->lock_manager == NULL)
 		ret->lock_manager = xstrdup("");
 }
@@ -370,6 +380,12 @@ bool script_read_host(const char *text, int64_t started_wall_ms, int64_t first_w
 			sscanf(value, "maxWorkers : %u", &ret->max_workers);
 		else if ((value = behind(line, "conf")) != NULL)
 			read_conf(value, ret);
+		else if ((value = behind(line, "kernel")) != NULL)
+			set_text(&ret->kernel, value);
+		else if ((value = behind(line, "userfaultfd")) != NULL)
+			ret->userfaultfd_switch = atoi(value);
+		else if ((value = behind(line, "qemu")) != NULL)
+			ret->is_qemu_privileged |= (strtoull(value, NULL, 16) >> CAP_SYS_PTRACE_BIT & 1) != 0;
 		else if ((value = behind(line, "failure")) != NULL)
 			strings_add(&ret->failures, &ret->n_failures, value);
 		else if ((value = behind(line, "rule")) != NULL)

@@ -6,9 +6,6 @@
 
 #include "libvirt_preflight.h"
 
-/* From here on a post-copy that broke off can be let go on (VIR_MIGRATE_POSTCOPY_RESUME); without that it is not worth its danger. */
-#define LIBVIRT_LEAST 8005000ul
-
 static bool check_version(virConnectPtr conn, const char *host, const char *guest, struct error *err)
 {
 	unsigned long version = 0;
@@ -18,10 +15,11 @@ static bool check_version(virConnectPtr conn, const char *host, const char *gues
 		return error_set(err, ERR_POST_COPY_UNSUPPORTED, "guest %s: %s runs %s, and post-copy is QEMU's", guest, host, driver ? driver : "something unknown");
 	if (virConnectGetLibVersion(conn, &version) < 0)
 		return lv_error(err, ERR_POST_COPY_UNSUPPORTED, "guest %s: which libvirt %s has", guest, host);
-	if (version >= LIBVIRT_LEAST)
+	if (version >= POST_COPY_LIBVIRT_LEAST)
 		return true;
-	error_set(err, ERR_POST_COPY_UNSUPPORTED, "guest %s: %s has libvirt %lu.%lu.%lu, and post-copy needs 8.5.0", guest, host, version / 1000000,
-		  version / 1000 % 1000, version % 1000);
+	error_set(err, ERR_POST_COPY_UNSUPPORTED, "guest %s: %s has libvirt %lu.%lu.%lu, and post-copy needs %d.%d.%d", guest, host, version / 1000000,
+		  version / 1000 % 1000, version % 1000, POST_COPY_LIBVIRT_LEAST / 1000000, POST_COPY_LIBVIRT_LEAST / 1000 % 1000,
+		  POST_COPY_LIBVIRT_LEAST % 1000);
 	error_hint(err, "upgrade libvirt there");
 	return false;
 }
@@ -64,7 +62,7 @@ void lv_judge_postcopy(const struct hv_request *request, struct error *err)
 	if (!request->postcopy || request->postcopy_recover || !strstr(err->message, "ostcopy is not supported"))
 		return;
 	err->code = ERR_POST_COPY_UNSUPPORTED;
-	error_hint(err, "QEMU on %s may not use userfaultfd: sysctl vm.unprivileged_userfaultfd=1 there, or run QEMU as root", request->target);
+	error_hint(err, "QEMU on %s may not use userfaultfd: sysctl vm.unprivileged_userfaultfd=1 there, or run QEMU as root; see drover doctor %s", request->target, request->target);
 }
 
 bool lv_start_postcopy(virConnectPtr conn, const struct hv_request *request, struct error *err)

@@ -49,6 +49,8 @@ static inline void fill_host(struct trouble *t, uint32_t i)
 	strings_add(&facts->libvirt->bridges, &facts->libvirt->n_bridges, "br-lan");
 	facts->has_shell = shell->has_clock = shell->has_addresses = shell->has_validate = shell->has_firewall = true;
 	shell->max_workers = 20;
+	shell->kernel = xstrdup("6.1.0-28-amd64");
+	shell->userfaultfd_switch = 1;
 	shell->lock_manager = xstrdup("");
 	strings_add(&shell->firewall_rules, &shell->n_firewall_rules, "tcp dport 22 accept");
 	add_certificate(&shell->credentials, "/etc/pki/libvirt/servercert.pem");
@@ -106,6 +108,7 @@ static inline struct trouble *well(void)
 	world_seal(t->inventory);
 	t->facts = doctor_facts_new(t->inventory);
 	t->facts->workers_per_host = 14;
+	t->facts->allows_post_copy = true;
 	t->facts->here = (struct here_facts){.state = xstrdup("/var/lib/drover/drover.db"), .state_kind = xstrdup("ext"), .can_write = true,
 		.state_free_bytes = GIB, .is_clock_known = true, .is_clock_kept = true};
 	add_certificate(&t->facts->here.credentials, "/etc/pki/libvirt/clientcert.pem");

@@ -22,6 +22,9 @@ static const char host_text[] =
 	"conf lock_manager lockd\n"
 	"has validate\n"
 	"failure QEMU: Checking for cgroup 'cpu' controller support : FAIL (why)\n"
+	"kernel 6.1.0-28-amd64\n"
+	"userfaultfd 0\n"
+	"has /dev/userfaultfd\n"
 	"has firewall\n"
 	"rule \ttcp dport 49152-49215 drop\n"
 	"end\n";
@@ -50,6 +53,10 @@ static void a_hosts_answer_is_read_whole(void **state)
 	assert_int_equal(facts.port_max, 50099);
 	assert_string_equal(facts.lock_manager, "lockd");
 	assert_int_equal(facts.n_failures, 1);
+	assert_string_equal(facts.kernel, "6.1.0-28-amd64");
+	assert_int_equal(facts.userfaultfd_switch, 0);
+	assert_true(facts.has_userfaultfd_device);
+	assert_false(facts.is_qemu_privileged);
 	assert_int_equal(facts.n_firewall_rules, 1);
 	shell_facts_clear(&facts);
 }
@@ -67,7 +74,34 @@ static void what_is_not_told_stays_unknown(void **state)
 	assert_int_equal(facts.n_addresses + facts.n_interfaces + facts.max_workers, 0);
 	assert_int_equal(facts.port_min, 49152);
 	assert_string_equal(facts.lock_manager, "");
+	assert_null(facts.kernel);
+	assert_int_equal(facts.userfaultfd_switch, -1);
 	shell_facts_clear(&facts);
+}
+
+/* As its configuration says, or as one that runs there shows. */
+static void a_qemu_that_may_use_userfaultfd_without_being_let_is_known(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_privileged;
+	} cases[] = {
+		{"conf user root\nend\n", true}, {"conf user +0\nend\n", true}, {"conf user libvirt-qemu\nend\n", false},
+		{"qemu 000001fffeffffff\nend\n", true}, {"qemu 0000000000080000\nend\n", true}, {"qemu 0000000000000000\nend\n", false},
+		{"conf user libvirt-qemu\nqemu 000001fffff7ffff\nend\n", false}, {"conf user root\nqemu 0000000000000000\nend\n", true},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct shell_facts facts;
+
+		shell_facts_init(&facts);
+		assert_true(script_read_host(cases[i].text, 0, 0, &facts));
+		if (facts.is_qemu_privileged != cases[i].is_privileged)
+			fail_msg("%s", cases[i].text);
+		shell_facts_clear(&facts);
+	}
 }
 
 static void an_answer_that_breaks_off_is_not_whole(void **state)
@@ -247,6 +281,7 @@ static void the_real_script_gives_a_whole_answer_here(void **state)
 	shell_facts_init(&facts);
 	assert_true(script_read_host(output.text, output.started_wall_ms, output.first_wall_ms, &facts));
 	assert_true(facts.has_clock);
+	assert_true(facts.kernel != NULL && facts.kernel[0] != '\0');
 	assert_true(llabs(facts.clock_offset_ms) <= facts.clock_error_ms + 1);
 	shell_facts_clear(&facts);
 	free(output.text);
@@ -258,6 +293,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_hosts_answer_is_read_whole),
 		cmocka_unit_test(what_is_not_told_stays_unknown),
+		cmocka_unit_test(a_qemu_that_may_use_userfaultfd_without_being_let_is_known),
 		cmocka_unit_test(an_answer_that_breaks_off_is_not_whole),
 		cmocka_unit_test(certificates_and_tickets_are_read),
 		cmocka_unit_test(the_ways_from_a_host_are_read_by_their_target),

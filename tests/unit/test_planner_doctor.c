@@ -134,6 +134,9 @@ static void failure_found(struct trouble *t)
 {
 	strings_add(&t->facts->hosts[1].shell.failures, &t->facts->hosts[1].shell.n_failures, "QEMU: Checking for cgroup 'cpu' controller support : FAIL");
 }
+static void no_userfaultfd_for_qemu(struct trouble *t) { t->facts->hosts[1].shell.userfaultfd_switch = 0; }
+static void no_userfaultfd(struct trouble *t) { t->facts->hosts[1].shell.userfaultfd_switch = -1; }
+static void no_post_copy_recovery(struct trouble *t) { t->facts->hosts[1].libvirt->libvirt_version = 8000000; }
 static void other_network(struct trouble *t) { set(&t->inventory->networks[0].cidr, "10.99.0.0/24"); }
 static void wrong_name_there(struct trouble *t) { set(&t->facts->pairs[1].name.addresses[0], "10.9.0.99"); }
 static void no_name_there(struct trouble *t)
@@ -216,6 +219,9 @@ static const struct {
 	{"clock ahead", clock_ahead, CHECK_CLOCK, FINDING_WARNING, 1, HERE},
 	{"clock far behind with TLS", clock_far_behind, CHECK_CLOCK, FINDING_ERROR, 1, HERE},
 	{"virt-host-validate", failure_found, CHECK_VALIDATE, FINDING_WARNING, 1, HERE},
+	{"QEMU may not use userfaultfd", no_userfaultfd_for_qemu, CHECK_POST_COPY, FINDING_WARNING, 1, HERE},
+	{"a kernel without userfaultfd", no_userfaultfd, CHECK_POST_COPY, FINDING_WARNING, 1, HERE},
+	{"a libvirt that cannot let a post-copy go on", no_post_copy_recovery, CHECK_POST_COPY, FINDING_WARNING, 1, HERE},
 	{"no shared network", other_network, CHECK_MIGRATION_NETWORK, FINDING_ERROR, BOTH, BOTH},
 	{"wrong name there", wrong_name_there, CHECK_NAME_THERE, FINDING_ERROR, 0, 1},
 	{"no name there", no_name_there, CHECK_NAME_THERE, FINDING_ERROR, 0, 1},
@@ -286,6 +292,7 @@ static void a_host_that_takes_no_guests_needs_nothing_for_them(void **state)
 	t->inventory->hosts[1].incoming = false;
 	pool_missing(t);
 	used_bridge_missing(t);
+	no_userfaultfd_for_qemu(t);
 	report = doctor_examine(t->facts);
 	if (report->n_of[FINDING_OK] != report->n_findings)
 		fail_with(t, report, "something is missing there");
@@ -309,12 +316,62 @@ static void what_the_configuration_allows_is_no_mistake(void **state)
 	end(t);
 }
 
+static void whatever_lets_qemu_use_userfaultfd_lets_guests_arrive_by_post_copy(void **state)
+{
+	static const struct {
+		bool is_allowed;
+		int userfaultfd_switch;
+		bool is_privileged, has_device;
+		uint32_t libvirt_version, qemu_version;
+		const char *kernel;
+		size_t n_warnings;
+	} cases[] = {
+		{true, 0, false, false, 9000000, 7002000, "6.1.0", 1},
+		{true, 1, false, false, 9000000, 7002000, "6.1.0", 0},
+		{true, 0, true, false, 9000000, 7002000, "6.1.0", 0},
+		{true, 0, false, true, 9000000, 7002000, "6.1.0", 1},
+		{true, 0, false, true, 10001000, 7002000, "6.1.0", 1},
+		{true, 0, false, true, 10000000, 8000000, "6.1.0", 1},
+		{true, 0, false, true, 10001000, 8000000, "6.1.0", 0},
+		{true, 0, false, false, 10001000, 8000000, "6.1.0", 1},
+		{true, -1, false, false, 9000000, 7002000, "6.1.0", 1},
+		{true, -1, false, false, 9000000, 7002000, "5.2.0", 1},
+		{true, -1, false, false, 9000000, 7002000, "5.1.21", 0},
+		{true, -1, false, false, 9000000, 7002000, "4.19.0-27-amd64", 0},
+		{false, 0, false, false, 8000000, 7002000, "6.1.0", 0},
+	};
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct trouble *t = well();
+		struct doctor_report *report;
+
+		t->facts->allows_post_copy = cases[i].is_allowed;
+		for (k = 0; k < 2; k++) {
+			struct host_facts *host = &t->facts->hosts[k];
+
+			host->libvirt->libvirt_version = cases[i].libvirt_version;
+			host->libvirt->qemu_version = cases[i].qemu_version;
+			host->shell.userfaultfd_switch = cases[i].userfaultfd_switch;
+			host->shell.is_qemu_privileged = cases[i].is_privileged;
+			host->shell.has_userfaultfd_device = cases[i].has_device;
+			set(&host->shell.kernel, cases[i].kernel);
+		}
+		report = doctor_examine(t->facts);
+		if (count(report, CHECK_POST_COPY, FINDING_WARNING) != 2 * cases[i].n_warnings)
+			fail_msg("case %zu: %zu warnings", i, count(report, CHECK_POST_COPY, FINDING_WARNING));
+		doctor_report_free(report);
+		end(t);
+	}
+}
+
 /* ---- what is not known ---- */
 
 static void without_a_shell_nothing_of_the_inside_is_called_well(void **state)
 {
 	static const enum check_id inside[] = {CHECK_SHELL, CHECK_ADDRESS, CHECK_LINK, CHECK_SUBNET, CHECK_FIREWALL, CHECK_WORKERS, CHECK_PORT_RANGE,
-		CHECK_CLOCK, CHECK_VALIDATE, CHECK_NAME_THERE, CHECK_ROUTE, CHECK_MTU, CHECK_MIGRATION_PORTS, CHECK_LOCKS};
+		CHECK_CLOCK, CHECK_VALIDATE, CHECK_POST_COPY, CHECK_NAME_THERE, CHECK_ROUTE, CHECK_MTU, CHECK_MIGRATION_PORTS, CHECK_LOCKS};
 	struct trouble *t = well();
 	struct doctor_report *report;
 	size_t i;
@@ -362,6 +419,7 @@ static void no_own_clock(struct trouble *t) { t->facts->here.is_clock_known = fa
 static void no_openssl_here(struct trouble *t) { t->facts->here.credentials.has_openssl = false; }
 static void no_clock(struct trouble *t) { t->facts->hosts[1].shell.has_clock = false; }
 static void no_validate(struct trouble *t) { t->facts->hosts[1].shell.has_validate = false; }
+static void no_kernel(struct trouble *t) { free(t->facts->hosts[1].shell.kernel); t->facts->hosts[1].shell.kernel = NULL; }
 static void no_firewall(struct trouble *t) { t->facts->hosts[1].shell.has_firewall = false; }
 static void no_addresses(struct trouble *t) { t->facts->hosts[1].shell.has_addresses = false; }
 static void no_workers(struct trouble *t) { t->facts->hosts[1].shell.max_workers = 0; }
@@ -380,7 +438,7 @@ static const struct {
 	enum check_id check;
 } unknowns[] = {
 	{no_state_kind, CHECK_STATE_PLACE}, {no_own_clock, CHECK_OWN_CLOCK}, {no_openssl_here, CHECK_OWN_CERTIFICATE}, {no_clock, CHECK_CLOCK},
-	{no_validate, CHECK_VALIDATE}, {no_firewall, CHECK_FIREWALL}, {no_addresses, CHECK_ADDRESS}, {no_workers, CHECK_WORKERS},
+	{no_validate, CHECK_VALIDATE}, {no_kernel, CHECK_POST_COPY}, {no_firewall, CHECK_FIREWALL}, {no_addresses, CHECK_ADDRESS}, {no_workers, CHECK_WORKERS},
 	{no_openssl, CHECK_CERTIFICATE}, {no_port_tried, CHECK_CONTROL_PORT}, {no_route_known, CHECK_ROUTE}, {no_ping, CHECK_MTU},
 	{no_ports_tried, CHECK_MIGRATION_PORTS}, {no_hop, CHECK_HOP}, {no_cpu, CHECK_CPU}, {no_qemu_version, CHECK_NEWER}, {no_locks, CHECK_LOCKS},
 };
@@ -475,6 +533,7 @@ int main(void)
 		cmocka_unit_test(every_mistake_gives_its_own_finding_and_nothing_else),
 		cmocka_unit_test(a_host_that_takes_no_guests_needs_nothing_for_them),
 		cmocka_unit_test(what_the_configuration_allows_is_no_mistake),
+		cmocka_unit_test(whatever_lets_qemu_use_userfaultfd_lets_guests_arrive_by_post_copy),
 		cmocka_unit_test(without_a_shell_nothing_of_the_inside_is_called_well),
 		cmocka_unit_test(without_libvirts_word_nothing_of_it_is_called_well),
 		cmocka_unit_test(a_fact_that_nobody_could_learn_is_neither_well_nor_a_mistake),

@@ -59,7 +59,7 @@ static void hostname_not_told(struct trouble *t)
 	t->facts->hosts[0].libvirt->hostname = NULL;
 }
 static void new_libvirt(struct trouble *t) { t->facts->hosts[0].libvirt->libvirt_version = 11000000; }
-static void old_libvirt(struct trouble *t) { t->facts->hosts[0].libvirt->libvirt_version = 8000000; }
+static void old_libvirt(struct trouble *t) { t->facts->hosts[0].libvirt->libvirt_version = 8009000; }
 static void shared_pool_full(struct trouble *t)
 {
 	t->inventory->hosts[1].pools[0].share_id = xstrdup("nfs:/srv/images");
