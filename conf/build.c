@@ -322,5 +322,6 @@ void build_objects(struct build *build, struct config *config)
 	/* The planner's own copies of what the engine has too. */
 	config->engine.plan.max_migrations = config->engine.max_migrations;
 	config->engine.plan.downtime_limit_ms = config->engine.downtime_limit_ms;
+	config->engine.plan.auto_converge = config->engine.auto_converge;
 	config->engine.plan.post_copy = config->engine.post_copy;
 }

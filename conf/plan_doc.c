@@ -51,13 +51,14 @@ static void write_move(struct json_writer *writer, const struct planned_move *mo
 	json_close(writer, '}');
 }
 
-static void write_blocked(struct json_writer *writer, const struct blocked_guest *blocked)
+/* Of a guest that stays, or of one that is moved all the same. */
+static void write_said(struct json_writer *writer, const char *guest, const struct error *error)
 {
 	json_open(writer, NULL, '{');
-	json_put_text(writer, "guest", blocked->name);
-	json_put_text(writer, "code", error_code_name(blocked->error.code));
-	json_put_text(writer, "message", blocked->error.message);
-	json_put_text(writer, "hint", blocked->error.hint);
+	json_put_text(writer, "guest", guest);
+	json_put_text(writer, "code", error_code_name(error->code));
+	json_put_text(writer, "message", error->message);
+	json_put_text(writer, "hint", error->hint);
 	json_close(writer, '}');
 }
 
@@ -86,7 +87,11 @@ char *plan_json(const struct plan *plan, const struct inventory *inventory, cons
 	json_close(&writer, ']');
 	json_open(&writer, "blocked", '[');
 	for (size_t i = 0; i < plan->n_blocked; i++)
-		write_blocked(&writer, &plan->blocked[i]);
+		write_said(&writer, plan->blocked[i].name, &plan->blocked[i].error);
+	json_close(&writer, ']');
+	json_open(&writer, "warnings", '[');
+	for (size_t i = 0; i < plan->n_warnings; i++)
+		write_said(&writer, inventory->guests[plan->moves[plan->warnings[i].move].guest].name, &plan->warnings[i].error);
 	json_close(&writer, ']');
 	json_put_milli(&writer, "makespan_seconds", plan->makespan_ms);
 	json_put_milli(&writer, "makespan_low_seconds", plan->makespan_low_ms);
@@ -234,26 +239,56 @@ static bool read_move(struct json_reader *reader, const json_t *element, void *c
 	return true;
 }
 
+static bool read_said(struct json_reader *reader, const json_t *element, const char **ret_guest, struct error *ret_error)
+{
+	const char *code, *text;
+
+	if (!json_need_text(reader, element, "guest", ret_guest) || !json_need_text(reader, element, "code", &code))
+		return false;
+	if (error_code_by_name(code) == ERROR_CODE_COUNT)
+		return json_wrong(reader, "code", "\"%s\" is not an error code", code);
+	text = json_string_value(json_object_get(element, "message"));
+	error_set(ret_error, error_code_by_name(code), "%s", text == NULL ? "" : text);
+	text = json_string_value(json_object_get(element, "hint"));
+	if (text != NULL)
+		error_hint(ret_error, "%s", text);
+	return true;
+}
+
 static bool read_blocked(struct json_reader *reader, const json_t *element, void *context)
 {
 	struct reading *reading = context;
 	struct plan *plan = reading->plan;
 	struct blocked_guest blocked = {0};
-	const char *name, *code, *text;
+	const char *name;
 
-	if (!json_need_text(reader, element, "guest", &name) || !json_need_text(reader, element, "code", &code))
+	if (!read_said(reader, element, &name, &blocked.error))
 		return false;
-	if (error_code_by_name(code) == ERROR_CODE_COUNT)
-		return json_wrong(reader, "code", "\"%s\" is not an error code", code);
-	text = json_string_value(json_object_get(element, "message"));
-	error_set(&blocked.error, error_code_by_name(code), "%s", text == NULL ? "" : text);
-	text = json_string_value(json_object_get(element, "hint"));
-	if (text != NULL)
-		error_hint(&blocked.error, "%s", text);
 	blocked.guest = inventory_guest(reading->inventory, name, NULL);
 	blocked.name = xstrdup(name);
 	plan->blocked = xgrow(plan->blocked, plan->n_blocked, sizeof *plan->blocked);
 	plan->blocked[plan->n_blocked++] = blocked;
+	return true;
+}
+
+/* Warnings stand in the order of their moves. */
+static bool read_warning(struct json_reader *reader, const json_t *element, void *context)
+{
+	struct reading *reading = context;
+	struct plan *plan = reading->plan;
+	struct plan_warning warning = {0};
+	const char *name;
+	size_t at = plan->n_warnings > 0 ? plan->warnings[plan->n_warnings - 1].move : 0;
+
+	if (!read_said(reader, element, &name, &warning.error))
+		return false;
+	while (at < plan->n_moves && strcmp(reading->inventory->guests[plan->moves[at].guest].name, name) != 0)
+		at++;
+	if (at == plan->n_moves)
+		return json_wrong(reader, "guest", "no move of guest %s is left to warn of", name);
+	warning.move = (uint32_t)at;
+	plan->warnings = xgrow(plan->warnings, plan->n_warnings, sizeof *plan->warnings);
+	plan->warnings[plan->n_warnings++] = warning;
 	return true;
 }
 
@@ -329,6 +364,7 @@ static bool read_plan(struct json_reader *reader, const json_t *root, const stru
 		return false;
 	snprintf(plan->inventory_digest, sizeof plan->inventory_digest, "%s", digest);
 	if (!json_each(reader, root, "moves", read_move, reading) || !json_each(reader, root, "blocked", read_blocked, reading) ||
+		!json_each(reader, root, "warnings", read_warning, reading) ||
 		!json_get_milli(reader, root, "makespan_seconds", SECONDS_MAX_MS, &plan->makespan_ms) ||
 		!json_get_milli(reader, root, "lower_bound_seconds", SECONDS_MAX_MS, &plan->lower_bound_ms))
 		return false;

@@ -34,6 +34,7 @@ void plan_free(struct plan *plan)
 	for (i = 0; i < plan->n_blocked; i++)
 		free(plan->blocked[i].name);
 	free(plan->blocked);
+	free(plan->warnings);
 	free(plan->moves);
 	free(plan->steps);
 	free(plan);
@@ -308,6 +309,36 @@ static void fill_move(const struct draft *draft, const struct jobs *jobs, const 
 	move->converges = job->best.converges;
 }
 
+/* What helps: what is allowed already, or what would have to be. */
+static void hint_convergence(const struct plan_options *options, int64_t blackout_ms, struct error *err)
+{
+	if (options->auto_converge)
+		error_hint(err, "auto_converge is allowed: QEMU slows it down meanwhile, which may end it%s", options->post_copy ? "; else post_copy does" : "");
+	else if (options->post_copy)
+		error_hint(err, "post_copy is allowed: it is switched to that when nothing else ends it");
+	else
+		error_hint(err, "move it over a faster network, or allow auto_converge, post_copy, or a blackout of %.1f s by downtime_max",
+			(double)((blackout_ms + 99) / 100) / 10);
+}
+
+static void warn_of_unending(const struct draft *draft, const struct jobs *jobs, const struct job *job, uint32_t place, struct plan *plan)
+{
+	const struct plan_options *options = &jobs->model->options;
+	int64_t blackout_ms = job->best.downtime_ms;
+	struct plan_warning *warning;
+
+	if (job->best.converges)
+		return;
+	plan->warnings = xgrow(plan->warnings, plan->n_warnings, sizeof *plan->warnings);
+	warning = &plan->warnings[plan->n_warnings++];
+	*warning = (struct plan_warning){.move = place};
+	error_set(&warning->error, ERR_WILL_NOT_CONVERGE, "guest %s will not converge at this link: it writes %.1f MB/s, the copy runs at %.1f MB/s, "
+		"and what is left would take a blackout of %.1f s, of %.1f s allowed", draft->inventory->guests[job->guest].name,
+		(double)job->transfer.dirty_rate_bytes_per_s / 1e6, (double)job->memory_rate_bytes_per_s / 1e6, (double)blackout_ms / 1000,
+		(double)options->downtime_limit_ms / 1000);
+	hint_convergence(options, blackout_ms, &warning->error);
+}
+
 /* From job numbers to places in the plan. */
 static void link_jobs(const struct jobs *jobs, const struct start_key *keys, const struct schedule *schedule, struct plan *plan)
 {
@@ -338,6 +369,8 @@ static void fill_moves(const struct draft *draft, const struct jobs *jobs, const
 	for (i = 0; i < jobs->n; i++)
 		fill_move(draft, jobs, schedule, keys[i].job, &plan->moves[i]);
 	link_jobs(jobs, keys, schedule, plan);
+	for (i = 0; i < jobs->n; i++)
+		warn_of_unending(draft, jobs, &jobs->jobs[keys[i].job], (uint32_t)i, plan);
 	for (i = 0; i < jobs->n; i++)
 		say_why(draft, &draft->moves[keys[i].job], jobs, &jobs->jobs[keys[i].job], i, &plan->moves[i]);
 	free(keys);

@@ -117,6 +117,12 @@ struct blocked_guest {
 	struct error error;
 };
 
+/* What should be known of a move before, though it is made. */
+struct plan_warning {
+	uint32_t move; /* index into plan->moves */
+	struct error error;
+};
+
 enum direction { DIRECTION_OUT, DIRECTION_IN, DIRECTION_SHARED };
 
 struct plan {
@@ -125,6 +131,8 @@ struct plan {
 	size_t n_moves;
 	struct blocked_guest *blocked;
 	size_t n_blocked;
+	struct plan_warning *warnings; /* in the order of the moves */
+	size_t n_warnings;
 	struct rate_step *steps; /* by time; none in a plan that was read from a file */
 	size_t n_steps;
 	int64_t makespan_ms;
@@ -151,7 +159,7 @@ struct plan_options {
 	int64_t setup_ms;             /* before the first byte flows; default 700 */
 	int64_t finish_ms;            /* after the last: switchover, verify, clean; default 300 */
 	int64_t downtime_limit_ms;    /* default 300 */
-	bool post_copy;               /* allowed for a guest that does not converge; only for what the plan says of it */
+	bool auto_converge, post_copy; /* allowed for a guest that does not converge; only for what the plan says of it */
 	uint32_t max_migrations;      /* 0 = auto: by bandwidth */
 	uint32_t prestage;            /* moves set up behind the head on a link; default 2 */
 	uint32_t memory_overhead_milli; /* QEMU's own memory over guest memory; default 1050 */

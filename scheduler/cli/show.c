@@ -57,13 +57,21 @@ static void show_moves(const struct args *args, const struct plan *plan, const s
 	table_end(table);
 }
 
-static const struct column blocked_columns[] = {
+static const struct column said_columns[] = {
 	{"GUEST", COLUMN_TEXT},
 	{"CODE", COLUMN_TEXT},
 	{"WHY", COLUMN_LONG},
 	{"HINT", COLUMN_LONG},
 	{.title = NULL},
 };
+
+static void said_row(struct table *table, const char *guest, const struct error *error)
+{
+	table_cell(table, "%s", guest);
+	table_cell(table, "%s", error_code_name(error->code));
+	table_cell(table, "%s", error->message);
+	table_cell(table, "%s", error->hint);
+}
 
 static void show_blocked(const struct args *args, const struct plan *plan)
 {
@@ -73,13 +81,23 @@ static void show_blocked(const struct args *args, const struct plan *plan)
 	if (plan->n_blocked == 0)
 		return;
 	printf("%s%zu guest%s cannot be moved:\n", plan->n_moves > 0 ? "\n" : "", plan->n_blocked, plan->n_blocked == 1 ? "" : "s");
-	table = table_new(args, blocked_columns);
-	for (i = 0; i < plan->n_blocked; i++) {
-		table_cell(table, "%s", plan->blocked[i].name);
-		table_cell(table, "%s", error_code_name(plan->blocked[i].error.code));
-		table_cell(table, "%s", plan->blocked[i].error.message);
-		table_cell(table, "%s", plan->blocked[i].error.hint);
-	}
+	table = table_new(args, said_columns);
+	for (i = 0; i < plan->n_blocked; i++)
+		said_row(table, plan->blocked[i].name, &plan->blocked[i].error);
+	table_end(table);
+}
+
+static void show_warnings(const struct args *args, const struct plan *plan, const struct inventory *inventory)
+{
+	struct table *table;
+	size_t i;
+
+	if (plan->n_warnings == 0)
+		return;
+	printf("\n%zu guest%s moved with a warning:\n", plan->n_warnings, plan->n_warnings == 1 ? " is" : "s are");
+	table = table_new(args, said_columns);
+	for (i = 0; i < plan->n_warnings; i++)
+		said_row(table, inventory->guests[plan->moves[plan->warnings[i].move].guest].name, &plan->warnings[i].error);
 	table_end(table);
 }
 
@@ -103,13 +121,15 @@ void show_plan_summary(const struct plan *plan, FILE *file)
 		fprintf(file, "Why it takes longer: %s\n", plan->last_text);
 }
 
-/* Forms that are lists of moves have no place for those who stay. */
-static void warn_of_blocked(const struct args *args, const struct plan *plan)
+/* Forms that are lists of moves have no place for those who stay, nor for what is said of a move. */
+static void warn(const struct args *args, const struct plan *plan)
 {
 	size_t i;
 
 	for (i = 0; i < plan->n_blocked && args->output != OUTPUT_JSON; i++)
 		say_warning("guest %s cannot be moved: %s", plan->blocked[i].name, plan->blocked[i].error.message);
+	for (i = 0; i < plan->n_warnings && args->output != OUTPUT_JSON; i++)
+		say_warning("%s", plan->warnings[i].error.message);
 }
 
 void show_plan_and(const struct args *args, const struct plan *plan, const struct inventory *inventory,
@@ -121,7 +141,7 @@ void show_plan_and(const struct args *args, const struct plan *plan, const struc
 	assert(document != NULL);
 	json_object_set(document, key, value);
 	output_document(args, document, "moves", plan_keys);
-	warn_of_blocked(args, plan);
+	warn(args, plan);
 	json_decref(document);
 	free(text);
 }
@@ -131,10 +151,11 @@ void show_plan(const struct args *args, const struct plan *plan, const struct in
 {
 	if (!output_is_table(args)) {
 		output_text(args, plan_json(plan, inventory, request), "moves", plan_keys);
-		warn_of_blocked(args, plan);
+		warn(args, plan);
 		return;
 	}
 	show_moves(args, plan, inventory);
+	show_warnings(args, plan, inventory);
 	show_blocked(args, plan);
 	if (plan->n_moves > 0 || plan->n_blocked > 0)
 		putchar('\n');

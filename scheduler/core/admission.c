@@ -207,7 +207,7 @@ bool admission_check(const struct engine *engine, const struct move *move, struc
 static bool is_capacity(enum error_code code)
 {
 	return code == ERR_WAIT_MEMORY || code == ERR_WAIT_POOL || code == ERR_WAIT_RULE || code == ERR_WAIT_HOST ||
-		(code >= ERR_HOST_UNREACHABLE && code <= ERR_WILL_NOT_CONVERGE);
+		(code >= ERR_HOST_UNREACHABLE && code <= ERR_RULE_NEVER_ON);
 }
 
 /* The target cannot take it now. When nothing under way could change that, another

@@ -193,6 +193,10 @@ static struct plan *some_plan(const struct inventory *inventory)
 	plan->blocked = calloc(1, sizeof *plan->blocked);
 	plan->blocked[0] = (struct blocked_guest){.guest = INDEX_NONE, .name = strdup("gone")};
 	error_set(&plan->blocked[0].error, ERR_UNKNOWN_GUEST, "no guest is named gone");
+	plan->n_warnings = 1;
+	plan->warnings = calloc(1, sizeof *plan->warnings);
+	error_set(&plan->warnings[0].error, ERR_WILL_NOT_CONVERGE, "it writes 9.0 MB/s");
+	error_hint(&plan->warnings[0].error, "another network");
 	plan->makespan_ms = 61501;
 	plan->makespan_low_ms = 51000;
 	plan->makespan_high_ms = 72000;
@@ -220,6 +224,8 @@ static void plans_come_back_as_they_were(void **state)
 	assert_string_equal(once, twice);
 	assert_int_equal(back->moves[0].duration_ms, 60001);
 	assert_int_equal(back->moves[0].after, INDEX_NONE);
+	assert_int_equal(back->n_warnings, 1);
+	assert_string_equal(back->warnings[0].error.hint, "another network");
 	assert_non_null(strstr(once, "\"start_seconds\":1.5,\"duration_seconds\":60.001"));
 	free(once);
 	free(twice);
@@ -285,6 +291,8 @@ static void a_plan_that_was_tampered_with_is_refused(void **state)
 		{"\"wanted\":0", "\"wanted\":5", "line 5"},
 		{"\"converges\":false", "\"after\":0", "cannot be"},
 		{"\"network\":\"m\"", "\"network\":\"n\"", "moves[0].network"},
+		{"\"will-not-converge\"", "\"will\"", "warnings[0].code"},
+		{"\"warnings\": [", "\"warnings\": [{\"guest\":\"gone\",\"code\":\"none\"},", "warnings[0].guest"},
 	};
 	struct inventory *inventory = parse(full);
 	struct plan *plan = some_plan(inventory), *back;

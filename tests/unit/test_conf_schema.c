@@ -166,11 +166,13 @@ static void plans_and_requests_fit(void **state)
 	struct request *request = some_request();
 	struct planned_move move = {.guest = 0, .source = 1, .target = 0, .network = 0, .after = 0, .wanted = 0};
 	struct blocked_guest blocked = {.guest = INDEX_NONE, .name = (char[]){"x"}};
-	struct plan plan = {.moves = &move, .n_moves = 1, .blocked = &blocked, .n_blocked = 1, .bottleneck_host = INDEX_NONE,
+	struct plan_warning warning = {.move = 0};
+	struct plan plan = {.moves = &move, .n_moves = 1, .blocked = &blocked, .n_blocked = 1, .warnings = &warning, .n_warnings = 1, .bottleneck_host = INDEX_NONE,
 		.bottleneck_guest = INDEX_NONE};
 
 	(void)state;
 	error_set(&blocked.error, ERR_NO_TARGET, "nowhere");
+	error_set(&warning.error, ERR_WILL_NOT_CONVERGE, "never");
 	inventory_digest(inventory, plan.inventory_digest);
 	assert_fits("plan", plan_json(&plan, inventory, request));
 	move.network = move.after = move.wanted = INDEX_NONE;
