@@ -58,8 +58,7 @@ void engine_free(struct engine *engine)
 	free(engine->loads);
 	free(engine->links);
 	free(engine->limits);
-	free(engine->paths);
-	free(engine->lessons);
+	lessons_free(engine);
 	free(engine->down_paths);
 	free(engine->ops);
 	free(engine->extras);

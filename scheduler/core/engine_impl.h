@@ -11,6 +11,7 @@
 #define DROVER_ENGINE_IMPL_H
 
 #include "drover/engine.h"
+#include "name_index.h"
 
 enum {
 	ACTIVE_MAX = 4096,          /* moves under way at once; beyond any libvirt limit by far */
@@ -200,6 +201,13 @@ struct down_path {
 	int64_t until_ms; /* then it is tried again */
 };
 
+/* Finds records by what identifies them, as text; the keys are its own. */
+struct key_index {
+	struct name_index *index;
+	char **keys;
+	size_t n;
+};
+
 struct host_load {
 	uint32_t outgoing, incoming, outgoing_storage, incoming_storage;
 	int64_t down_since_ms; /* TIME_NEVER = up */
@@ -244,6 +252,7 @@ struct engine {
 	size_t n_paths;
 	struct lesson *lessons;
 	size_t n_lessons;
+	struct key_index path_index, lesson_index;
 	struct down_path *down_paths;
 	size_t n_down_paths;
 
@@ -341,9 +350,12 @@ bool bandwidth_is_limited(const struct engine *engine, const struct move *move);
 
 /* lessons.c: what the next plan gets from this run */
 void lessons_restore(struct engine *engine, const struct store_image *image);
+void lessons_free(struct engine *engine);
 void lessons_path(struct engine *engine, const struct move *move);  /* its copy is over: what the path carried */
 void lessons_learn(struct engine *engine, const struct move *move); /* it has ended well */
 void lessons_guest(struct engine *engine, const struct guest *guest); /* as a probe measured it just now */
+/* What moves of its class between its hosts have taught; NULL = nothing. */
+const struct lesson *lessons_of_move(const struct engine *engine, const struct move *move);
 
 /* run.c: the way of one move */
 void run_begin(struct engine *engine, struct move *move);
