@@ -134,13 +134,20 @@ static void expect_factor(const struct plan_options *options, const struct facto
 	}
 }
 
+/* Both errors go into the time; that they add up in full is seldom, that they cancel is luck. */
+static uint32_t time_range_of(const struct plan_options *options, const struct lesson *lesson, uint32_t bytes_range)
+{
+	uint32_t rate_range = range_of(options, lesson->rate_spread_milli, lesson->rate_samples);
+
+	return clamp_milli(rate_range > bytes_range ? rate_range + bytes_range / 2 : bytes_range + rate_range / 2, RANGE_MILLI_MAX);
+}
+
 void learn_expect(const struct model *model, uint32_t source, uint32_t target, enum move_class class,
 	struct expectation *ret_expectation)
 {
 	const struct plan_options *options = &model->options;
 	const struct lesson *lesson = lesson_of(model, source, target, class);
 	const struct pooled_lesson *pooled = &model->pooled[class];
-	uint32_t rate_range;
 
 	*ret_expectation = (struct expectation){
 		.bytes_milli = 1000, .downtime_milli = 1000, .time_range_milli = options->range_milli,
@@ -154,11 +161,18 @@ void learn_expect(const struct model *model, uint32_t source, uint32_t target, e
 	if (lesson == NULL || lesson->rate_samples == 0)
 		return;
 	ret_expectation->rate_bytes_per_s = lesson->rate_bytes_per_s;
-	rate_range = range_of(options, lesson->rate_spread_milli, lesson->rate_samples);
-	/* Both errors go into the time; that they add up in full is seldom, that they cancel is luck. */
-	ret_expectation->time_range_milli = rate_range > ret_expectation->bytes_range_milli ?
-		rate_range + ret_expectation->bytes_range_milli / 2 : ret_expectation->bytes_range_milli + rate_range / 2;
-	ret_expectation->time_range_milli = clamp_milli(ret_expectation->time_range_milli, RANGE_MILLI_MAX);
+	ret_expectation->time_range_milli = time_range_of(options, lesson, ret_expectation->bytes_range_milli);
+}
+
+uint32_t learn_time_range(const struct plan_options *options, const struct lesson *lesson)
+{
+	static const struct factor nobody = {0};
+	uint32_t bytes_milli, bytes_range = options->range_milli;
+
+	if (lesson == NULL || lesson->rate_samples == 0)
+		return options->range_milli;
+	expect_factor(options, &lesson->bytes, &nobody, &bytes_milli, &bytes_range);
+	return time_range_of(options, lesson, bytes_range);
 }
 
 void learn_overheads(struct plan_options *options)

@@ -28,6 +28,8 @@ struct expectation {
 
 void learn_expect(const struct model *model, uint32_t source, uint32_t target, enum move_class class,
 	struct expectation *ret_expectation);
+/* Of how long a move takes whose hosts and class have this lesson (NULL = none), as in an expectation without what other hosts taught. */
+uint32_t learn_time_range(const struct plan_options *options, const struct lesson *lesson);
 /* Replaces setup and finish times by what moves really took. */
 void learn_overheads(struct plan_options *options);
 

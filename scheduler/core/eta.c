@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "engine_impl.h"
+#include "learn.h"
 #include "xalloc.h"
 
 static uint64_t total_of(const struct move *move)
@@ -27,9 +28,15 @@ static uint64_t remaining_of(const struct move *move)
 	return total;
 }
 
-static void range(const struct engine *engine, int64_t middle_ms, int64_t *ret_low_ms, int64_t *ret_ms, int64_t *ret_high_ms)
+/* How far moves like it have been off between these hosts. */
+static uint32_t range_of(const struct engine *engine, const struct move *move)
 {
-	int64_t half = middle_ms * engine->options.plan.range_milli / 1000;
+	return learn_time_range(&engine->options.plan, lessons_of_move(engine, move));
+}
+
+static void range(uint32_t range_milli, int64_t middle_ms, int64_t *ret_low_ms, int64_t *ret_ms, int64_t *ret_high_ms)
+{
+	int64_t half = middle_ms * range_milli / 1000;
 
 	*ret_low_ms = middle_ms - half;
 	*ret_ms = middle_ms;
@@ -77,7 +84,7 @@ void engine_move_live(const struct engine *engine, size_t i, struct move_live *r
 		.eta_low_ms = -1, .eta_ms = -1, .eta_high_ms = -1,
 	};
 	if (move_state_is_on_wire(move->record.state) && telling_rate(move) > 0)
-		range(engine, (int64_t)(ret_live->remaining_bytes * 1000 / telling_rate(move)), &ret_live->eta_low_ms,
+		range(range_of(engine, move), (int64_t)(ret_live->remaining_bytes * 1000 / telling_rate(move)), &ret_live->eta_low_ms,
 			&ret_live->eta_ms, &ret_live->eta_high_ms);
 	if (move->is_waiting)
 		admission_check(engine, move, &ret_live->waiting);
@@ -88,10 +95,12 @@ void engine_move_live(const struct engine *engine, size_t i, struct move_live *r
 		error_set(&ret_live->waiting, ERR_WAIT_TURN, "it starts next");
 }
 
-/* The most loaded link decides: what is left on it over what it carries. */
+/* The most loaded link decides: what is left on it over what it carries. Its range is that of the moves, each by its part of the
+ * work, as a plan has it. */
 void engine_batch_eta(const struct engine *engine, uint64_t batch, int64_t *ret_low_ms, int64_t *ret_ms, int64_t *ret_high_ms)
 {
 	uint64_t *loads = xcalloc(engine->n_links, sizeof *loads);
+	uint64_t weight = 0, ranges = 0;
 	int64_t longest_ms = 0;
 	bool is_over = true;
 	size_t i, j;
@@ -104,6 +113,8 @@ void engine_batch_eta(const struct engine *engine, uint64_t batch, int64_t *ret_
 			continue;
 		is_over = false;
 		time_ms = remaining_of(move) * 1000 / rate_for(engine, move);
+		weight += time_ms;
+		ranges += time_ms * range_of(engine, move);
 		for (j = 0; j < LINKS_OF_MOVE; j++) {
 			uint64_t *load = move->links[j] != INDEX_NONE ? &loads[move->links[j]] : NULL;
 
@@ -119,5 +130,6 @@ void engine_batch_eta(const struct engine *engine, uint64_t batch, int64_t *ret_
 	if (is_over)
 		*ret_low_ms = *ret_ms = *ret_high_ms = 0;
 	else
-		range(engine, longest_ms + engine->options.plan.finish_ms, ret_low_ms, ret_ms, ret_high_ms);
+		range(weight > 0 ? (uint32_t)(ranges / weight) : engine->options.plan.range_milli, longest_ms + engine->options.plan.finish_ms,
+			ret_low_ms, ret_ms, ret_high_ms);
 }

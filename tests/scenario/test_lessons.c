@@ -158,12 +158,82 @@ static void the_same_drain_is_then_planned_within_its_range_and_the_range_is_nar
 	trial_free(trial);
 }
 
+static size_t n_done(const struct trial *trial)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < engine_n_moves(trial->engine); i++)
+		n += engine_move(trial->engine, i)->state == MOVE_DONE;
+	return n;
+}
+
+static int64_t half_range_milli(const struct trial *trial, int64_t *ret_low_ms, int64_t *ret_high_ms)
+{
+	int64_t eta_ms;
+
+	engine_batch_eta(trial->engine, 1, ret_low_ms, &eta_ms, ret_high_ms);
+	assert_true(eta_ms > 0);
+	return (*ret_high_ms - eta_ms) * 1000 / eta_ms;
+}
+
+static void what_is_left_is_told_within_what_the_moves_so_far_were_off(void **state)
+{
+	struct trial *trial = trial_new(site(), NULL, NULL);
+	int64_t low_ms, high_ms, asked_ms, range_milli = trial->options.plan.range_milli;
+
+	(void)state;
+	trial_drain(trial, "h1");
+	assert_in_range(half_range_milli(trial, &low_ms, &high_ms), range_milli - 1, range_milli);
+	while (n_done(trial) < GUESTS - 1)
+		assert_true(trial_step(trial, 3600000));
+	assert_true(half_range_milli(trial, &low_ms, &high_ms) < range_milli * 9 / 10);
+	asked_ms = trial->now_ms;
+	assert_true(trial_run(trial, 3600000));
+	assert_in_range(trial->now_ms - asked_ms, low_ms, high_ms);
+	trial_free(trial);
+}
+
+static void what_is_known_of_a_path_is_added_to_in_the_next_life(void **state)
+{
+	struct trial *trial = trial_new(site(), NULL, NULL);
+	struct request *request = request_new(REQUEST_MOVE);
+	size_t i, k;
+
+	(void)state;
+	trial_drain(trial, "h1");
+	assert_true(trial_run(trial, 3600000));
+	trial_kill(trial);
+	trial_restart(trial);
+	assert_int_equal(engine_n_paths(trial->engine), 2);
+	trial_cordon(trial, "h1", false);
+	for (i = 0; i < 4; i++) {
+		char guest[8];
+
+		snprintf(guest, sizeof guest, "g%zu", i + 1);
+		request_add_move(request, guest)->to = xstrdup("h1");
+	}
+	assert_true(trial_start(trial, request) != 0);
+	assert_true(trial_run(trial, 3600000));
+	trial_drain(trial, "h1");
+	assert_true(trial_run(trial, 3600000));
+	assert_true(engine_n_paths(trial->engine) > 2);
+	for (i = 0; i < engine_n_paths(trial->engine); i++)
+		for (k = 0; k < i; k++) {
+			const struct path_rate *a = engine_path(trial->engine, i), *b = engine_path(trial->engine, k);
+
+			assert_false(strcmp(a->source, b->source) == 0 && strcmp(a->target, b->target) == 0);
+		}
+	trial_free(trial);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_drain_leaves_lessons_for_each_pair_and_class),
 		cmocka_unit_test(lessons_go_on_after_a_kill),
 		cmocka_unit_test(what_guests_write_is_kept_with_its_time),
+		cmocka_unit_test(what_is_left_is_told_within_what_the_moves_so_far_were_off),
+		cmocka_unit_test(what_is_known_of_a_path_is_added_to_in_the_next_life),
 		cmocka_unit_test(the_same_drain_is_then_planned_within_its_range_and_the_range_is_narrower),
 	};
 
