@@ -26,6 +26,7 @@ struct engine *engine_new(const struct inventory *inventory, const struct engine
 	engine->next_retry_ms = TIME_NEVER;
 	engine->first_waiting = engine->last_waiting = INDEX_NONE;
 	engine->active = xcalloc(ACTIVE_MAX, sizeof *engine->active);
+	engine->due_ms = xcalloc(ACTIVE_MAX, sizeof *engine->due_ms);
 	engine->guest_move = xcalloc(engine->inventory->n_guests, sizeof *engine->guest_move);
 	for (i = 0; i < engine->inventory->n_guests; i++)
 		engine->guest_move[i] = INDEX_NONE;
@@ -54,6 +55,7 @@ void engine_free(struct engine *engine)
 	free(engine->batches);
 	free(engine->moves);
 	free(engine->active);
+	free(engine->due_ms);
 	free(engine->guest_move);
 	free(engine->loads);
 	free(engine->links);
@@ -145,6 +147,8 @@ static void handle_reply(struct engine *engine, struct hv_reply *reply)
 		slot = SLOT_WHERE_OTHER;
 		side = SIDE_OTHER;
 	}
+	if (move != NULL)
+		move_wake(engine, move);
 	if (move != NULL && move->late_prepare == sequence)
 		move->late_prepare = 0; /* whatever it did is done now */
 	/* A reply that is not the one waited for (late, doubled, given up on) says nothing else. */
@@ -180,6 +184,14 @@ static void host_down(struct engine *engine, uint32_t host, const struct error *
 	engine->must_admit = true;
 }
 
+static void wake_all(struct engine *engine)
+{
+	size_t i;
+
+	for (i = 0; i < engine->n_active; i++)
+		engine->due_ms[i] = 0;
+}
+
 static void handle_note(struct engine *engine, const struct hv_note *note)
 {
 	uint32_t host = inventory_host(engine->inventory, note->host);
@@ -192,6 +204,7 @@ static void handle_note(struct engine *engine, const struct hv_note *note)
 		return;
 	}
 	if (note->kind == HV_NOTE_HOST_UP || note->kind == HV_NOTE_HOST_DOWN) {
+		wake_all(engine);
 		if (note->kind == HV_NOTE_HOST_UP)
 			host_up(engine, host);
 		else
@@ -200,10 +213,13 @@ static void handle_note(struct engine *engine, const struct hv_note *note)
 	}
 	guest = inventory_guest(engine->inventory, note->uuid != NULL && note->uuid[0] != '\0' ? note->uuid : note->guest, NULL);
 	if (guest != INDEX_NONE && engine->guest_move[guest] != INDEX_NONE &&
-		engine->moves[engine->guest_move[guest]].source == host)
+		engine->moves[engine->guest_move[guest]].source == host) {
+		move_wake(engine, &engine->moves[engine->guest_move[guest]]);
 		run_note(engine, &engine->moves[engine->guest_move[guest]], note);
+	}
 }
 
+/* Most moves wait for a moment that is known: only those are looked at whose moment has come or of which something was heard. */
 static void tick(struct engine *engine)
 {
 	size_t i = 0;
@@ -211,12 +227,25 @@ static void tick(struct engine *engine)
 	while (i < engine->n_active) {
 		uint32_t at = engine->active[i];
 
+		if (engine->due_ms[i] > engine->now_ms) {
+			i++;
+			continue;
+		}
 		run_tick(engine, &engine->moves[at]);
 		if (i < engine->n_active && engine->active[i] == at)
 			i++; /* otherwise it left and another took its place */
 	}
 	if (engine->next_retry_ms <= engine->now_ms)
 		engine->must_admit = true;
+}
+
+static void reckon(struct engine *engine)
+{
+	size_t i;
+
+	for (i = 0; i < engine->n_active; i++)
+		if (engine->due_ms[i] <= engine->now_ms)
+			engine->due_ms[i] = run_deadline(engine, &engine->moves[engine->active[i]]);
 }
 
 /* Records that changed become operations; from here on the engine counts them as stored,
@@ -254,6 +283,8 @@ static void gather(struct engine *engine)
 
 static void handle(struct engine *engine, const struct event *event, struct actions *actions)
 {
+	if (event->kind == EVENT_RESTORE || event->kind == EVENT_START || event->kind == EVENT_COMMAND)
+		wake_all(engine);
 	switch (event->kind) {
 	case EVENT_WAKE:
 		break;
@@ -307,6 +338,7 @@ void engine_step(struct engine *engine, const struct event *event, struct action
 		engine->must_grant = false;
 		bandwidth_grant(engine);
 	}
+	reckon(engine);
 	gather(engine);
 	ret_actions->ops = engine->ops;
 	ret_actions->n_ops = engine->n_ops;
@@ -319,12 +351,9 @@ int64_t engine_deadline(const struct engine *engine)
 	int64_t deadline = engine->n_waiting > 0 ? engine->next_retry_ms : TIME_NEVER;
 	size_t i;
 
-	for (i = 0; i < engine->n_active; i++) {
-		int64_t at = run_deadline(engine, &engine->moves[engine->active[i]]);
-
-		if (at < deadline)
-			deadline = at;
-	}
+	for (i = 0; i < engine->n_active; i++)
+		if (engine->due_ms[i] < deadline)
+			deadline = engine->due_ms[i];
 	return deadline;
 }
 

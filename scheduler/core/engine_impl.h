@@ -232,6 +232,7 @@ struct engine {
 	struct move *moves; /* batch by batch */
 	size_t n_moves;
 	uint32_t *active;
+	int64_t *due_ms;            /* when active[i] has to be looked at again; 0 = to be reckoned anew, and looked at by then */
 	size_t n_active;
 	uint32_t first_waiting, last_waiting;
 	uint32_t n_waiting;
@@ -276,6 +277,8 @@ void engine_touch_batch(struct engine *engine, struct batch *batch);
 
 /* move.c: the only place that changes a move's state. */
 void move_touch(struct engine *engine, struct move *move);
+/* Something of it has changed: it is looked at in this step, or the next. */
+void move_wake(struct engine *engine, const struct move *move);
 void move_set_state(struct engine *engine, struct move *move, enum move_state state, const char *format, ...)
 	DROVER_PRINTF(4, 5);
 /* A new request about the move to its source (side SIDE_SOURCE) or target; the pointer is for

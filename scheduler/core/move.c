@@ -9,8 +9,15 @@
 #include "engine_impl.h"
 #include "xalloc.h"
 
+void move_wake(struct engine *engine, const struct move *move)
+{
+	if (move->active_at != INDEX_NONE)
+		engine->due_ms[move->active_at] = 0;
+}
+
 void move_touch(struct engine *engine, struct move *move)
 {
+	move_wake(engine, move);
 	if (move->is_changed)
 		return;
 	move->is_changed = true;
@@ -54,6 +61,7 @@ struct hv_request *move_request_to(struct engine *engine, struct move *move, enu
 	};
 	memcpy(request->job.run, engine->run, sizeof request->job.run);
 	snprintf(request->job.target, sizeof request->job.target, "%s", record->target);
+	move_wake(engine, move);
 	move->pending[slot] = engine->next_request;
 	move->pending_until_ms[slot] =
 		kind == HV_MIGRATE || kind == HV_COPY ? TIME_NEVER : engine->now_ms + engine->options.reply_timeout_ms;
@@ -191,6 +199,7 @@ void move_deactivate(struct engine *engine, struct move *move)
 	if (move->active_at == INDEX_NONE)
 		return;
 	engine->active[move->active_at] = engine->active[--engine->n_active];
+	engine->due_ms[move->active_at] = engine->due_ms[engine->n_active];
 	engine->moves[engine->active[move->active_at]].active_at = move->active_at;
 	move->active_at = INDEX_NONE;
 	memset(move->pending, 0, sizeof move->pending);
@@ -216,6 +225,7 @@ void move_activate(struct engine *engine, struct move *move)
 		return;
 	assert(engine->n_active < ACTIVE_MAX);
 	move->active_at = (uint32_t)engine->n_active;
+	engine->due_ms[engine->n_active] = 0;
 	engine->active[engine->n_active++] = move->index;
 	move->sequence = ++engine->next_sequence;
 	move->is_link_released = move->is_slot_released = move->is_ending = false;

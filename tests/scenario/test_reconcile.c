@@ -703,9 +703,30 @@ static void silent_hosts_are_asked_ever_more_seldom(void **state)
 	end(bench);
 }
 
+/* The pauses between two looks have grown by then. */
+static void a_host_that_is_back_is_asked_at_once(void **state)
+{
+	where_t source = running();
+	struct bench *bench = unknown(false);
+	struct hv_note note = {.kind = HV_NOTE_HOST_UP, .host = "h2"};
+	struct event event = {.kind = EVENT_NOTE, .note = &note};
+	int i;
+
+	(void)state;
+	for (i = 0; i < 6; i++)
+		look(bench, &source, NULL);
+	assert_null(pending(bench, HV_WHERE, "h2"));
+	assert_true(engine_deadline(bench->engine) > bench->now_ms + 5000);
+	turn(bench, &event);
+	assert_non_null(pending(bench, HV_WHERE, "h1"));
+	assert_non_null(pending(bench, HV_WHERE, "h2"));
+	end(bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_host_that_is_back_is_asked_at_once),
 		cmocka_unit_test(a_running_copy_is_adopted),
 		cmocka_unit_test(a_running_copy_is_adopted_while_its_target_is_silent),
 		cmocka_unit_test(a_switchover_is_only_watched_and_closely),
