@@ -170,17 +170,41 @@ void bandwidth_sample(struct engine *engine, struct move *move, const struct hv_
 		engine->must_grant = true;
 }
 
+/* What the guest writes in this round, which lasts for so long yet: the next round sends it, or the blackout. */
+static uint64_t next_round(const struct engine *engine, const struct move *move, int64_t left_ms)
+{
+	uint64_t dirty = max_u64(move->stats.dirty_rate_bytes_per_s, dirty_rate_of(engine, move));
+
+	return mul_div(dirty, (uint64_t)(engine->now_ms - move->round_ms + left_ms), 1000);
+}
+
+/* What fits into the blackout that is allowed. */
+static uint64_t blackout_bytes(const struct move *move)
+{
+	return mul_div(move->rate_bytes_per_s, (uint64_t)move->ladder_downtime_ms, 1000);
+}
+
 bool bandwidth_is_ending(const struct engine *engine, const struct move *move)
 {
-	uint64_t rate = move->rate_bytes_per_s, dirty = max_u64(move->stats.dirty_rate_bytes_per_s, dirty_rate_of(engine, move)), pending;
+	uint64_t rate = move->rate_bytes_per_s;
 	int64_t left_ms = (int64_t)(move->stats.memory_remaining_bytes / (rate / 1000 + 1));
 
 	if (move->stats.phase != HV_PHASE_MEMORY || move->stats.memory_total_bytes == 0 || rate == 0 || move->steady_samples == 0 ||
 		left_ms >= ENDING_MS)
 		return false;
-	/* What the guest writes in this round is sent in one more, with the whole link, unless it fits into the blackout. */
-	pending = mul_div(dirty, (uint64_t)(engine->now_ms - move->round_ms + left_ms), 1000);
-	return pending <= mul_div(rate, (uint64_t)move->ladder_downtime_ms, 1000);
+	/* Half of it, for on a shared link that takes the whole. More than that needs the link, in the blackout or in one more round. */
+	return next_round(engine, move, left_ms) <= blackout_bytes(move) / 2;
+}
+
+int64_t bandwidth_last_pages_ms(const struct engine *engine, const struct move *move)
+{
+	uint64_t bytes = blackout_bytes(move), written = next_round(engine, move, 0);
+
+	if (move->is_ending || move->rate_bytes_per_s == 0)
+		return 0; /* the next one flows already */
+	if (written != 0 && written < bytes)
+		bytes = written;
+	return (int64_t)(bytes / (move->rate_bytes_per_s / 1000 + 1));
 }
 
 void bandwidth_release(struct engine *engine, struct move *move)

@@ -21,68 +21,11 @@ static void restart_step(struct engine *engine, struct move *move, uint32_t roun
 	move->ladder_ms = engine->now_ms;
 }
 
-static bool uses(const struct move *move, uint32_t link)
-{
-	size_t i;
-
-	for (i = 0; i < LINKS_OF_MOVE && move->links[i] != link; i++)
-		;
-	return i < LINKS_OF_MOVE;
-}
-
-/* Somebody was admitted behind it to this link, or waits for it. Who was there before it ends before it. */
-static bool has_follower(const struct engine *engine, const struct move *move, uint32_t link)
-{
-	size_t i;
-
-	if (engine->links[link].n_waiting > 0)
-		return true;
-	for (i = 0; i < engine->n_active && engine->links[link].n_active > 1; i++) {
-		const struct move *other = &engine->moves[engine->active[i]];
-
-		if (other->sequence > move->sequence && !other->is_link_released && uses(other, link))
-			return true;
-	}
-	return false;
-}
-
-static bool is_last(const struct engine *engine, const struct move *move)
-{
-	size_t i;
-
-	for (i = 0; i < LINKS_OF_MOVE; i++)
-		if (move->links[i] != INDEX_NONE && has_follower(engine, move, move->links[i]))
-			return false;
-	return true;
-}
-
-/* What QEMU may leave for the blackout is measured against the rate just before it. While that is sent, the next move on the link
- * has begun to flow beside it, so it takes twice as long: half is asked for, to keep the limit. A guest that does not converge
- * on that gets the whole in its first step. One that nobody follows on any of its links has the whole from the start: half
- * would only cost it rounds. */
-static int64_t before_others_ms(const struct engine *engine)
-{
-	int64_t limit_ms = engine->options.downtime_limit_ms;
-
-	return engine->options.throttle && limit_ms > 1 ? limit_ms / 2 : limit_ms;
-}
-
-int64_t converge_first_ms(const struct engine *engine, const struct move *move)
-{
-	return is_last(engine, move) ? engine->options.downtime_limit_ms : before_others_ms(engine);
-}
-
-void converge_begin(struct engine *engine, struct move *move, int64_t allowed_ms)
+void converge_begin(struct engine *engine, struct move *move)
 {
 	move->ladder_step = 0;
-	move->ladder_downtime_ms = allowed_ms;
+	move->ladder_downtime_ms = engine->options.downtime_limit_ms;
 	restart_step(engine, move, 0);
-}
-
-/* What it was asked for with is not known any more; it was not less than this. */
-void converge_adopt(struct engine *engine, struct move *move)
-{
-	converge_begin(engine, move, before_others_ms(engine));
 }
 
 static void give_up(struct engine *engine, struct move *move, const struct hv_stats *stats)

@@ -107,6 +107,7 @@ struct move {
 	int64_t next_path_ms;       /* when to look at its connections; TIME_NEVER = seen, or given up */
 	uint32_t path_looks;        /* without an answer */
 	int64_t round_ms;           /* when this pass over the memory was first seen */
+	int64_t release_ms;         /* in switchover: when its last pages have left the link */
 	int64_t sample_ms;          /* rate measurement */
 	uint64_t sample_bytes;
 	uint64_t rate_bytes_per_s;  /* measured, smoothed */
@@ -180,7 +181,6 @@ struct link {
 	int64_t counter_ms;              /* 0 = never read */
 	uint64_t others_bytes_per_s;     /* by them, without ours */
 	uint32_t n_active;               /* admitted and not released */
-	uint32_t n_waiting;              /* that wait, for whatever reason, and will use it */
 	uint32_t n_heads;                /* that flowed at the last grant */
 	uint32_t n_ending;               /* that were in their last moments then, besides */
 	uint32_t n_chosen;               /* heads that the last grant has chosen */
@@ -287,8 +287,6 @@ struct hv_request *move_request(struct engine *engine, struct move *move, enum h
 /* The same to any host, with a slot of its own. */
 struct hv_request *move_request_to(struct engine *engine, struct move *move, enum hv_kind kind, const char *host, uint32_t slot);
 void move_set_target(struct engine *engine, struct move *move, uint32_t target);
-/* The links that it will use, as hosts and networks are now. Not while it is active. */
-void move_find_links(struct engine *engine, struct move *move);
 void move_reserve(struct engine *engine, struct move *move);
 void move_release(struct engine *engine, struct move *move, bool has_moved);
 void move_wait(struct engine *engine, struct move *move, int64_t retry_ms);
@@ -347,6 +345,8 @@ int64_t bandwidth_lead_ms(const struct engine *engine);
 void bandwidth_sample(struct engine *engine, struct move *move, const struct hv_stats *stats);
 /* The last moments of a copy that converges: its link can be given to the next. */
 bool bandwidth_is_ending(const struct engine *engine, const struct move *move);
+/* How long the pages that were left for the blackout keep the link, from its beginning. */
+int64_t bandwidth_last_pages_ms(const struct engine *engine, const struct move *move);
 void bandwidth_release(struct engine *engine, struct move *move); /* the link is (about to be) free of it */
 void bandwidth_grant(struct engine *engine);
 bool bandwidth_is_limited(const struct engine *engine, const struct move *move);
@@ -395,9 +395,7 @@ int64_t cold_deadline(const struct move *move);
 void cold_judge(struct engine *engine, struct move *move);
 
 /* converge.c: guests that write faster than is copied */
-int64_t converge_first_ms(const struct engine *engine, const struct move *move); /* the blackout that its migration begins with */
-void converge_begin(struct engine *engine, struct move *move, int64_t allowed_ms); /* allowed: the blackout that it was asked for with */
-void converge_adopt(struct engine *engine, struct move *move);
+void converge_begin(struct engine *engine, struct move *move);
 void converge_watch(struct engine *engine, struct move *move, const struct hv_stats *stats);
 
 /* post_copy.c: guests that run on their target before their memory is there */

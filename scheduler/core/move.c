@@ -76,22 +76,6 @@ struct hv_request *move_request(struct engine *engine, struct move *move, enum h
 		is_second ? (uint32_t)SLOT_WHERE_TARGET : (uint32_t)kind);
 }
 
-static void count_waiting(struct engine *engine, const struct move *move, int by)
-{
-	size_t i;
-
-	for (i = 0; i < LINKS_OF_MOVE; i++)
-		if (move->is_waiting && move->links[i] != INDEX_NONE)
-			engine->links[move->links[i]].n_waiting += (uint32_t)by;
-}
-
-void move_find_links(struct engine *engine, struct move *move)
-{
-	count_waiting(engine, move, -1);
-	links_of_move(engine, move);
-	count_waiting(engine, move, 1);
-}
-
 void move_set_target(struct engine *engine, struct move *move, uint32_t target)
 {
 	free(move->record.target);
@@ -99,7 +83,7 @@ void move_set_target(struct engine *engine, struct move *move, uint32_t target)
 	move->record.network = NULL;
 	move->target = target;
 	move->record.target = xstrdup(engine->inventory->hosts[target].name);
-	move_find_links(engine, move);
+	links_of_move(engine, move);
 	move_touch(engine, move);
 }
 
@@ -166,7 +150,6 @@ static void leave_waiting(struct engine *engine, struct move *move)
 		engine->moves[move->next_waiting].previous_waiting = move->previous_waiting;
 	else
 		engine->last_waiting = move->previous_waiting;
-	count_waiting(engine, move, -1);
 	move->is_waiting = false;
 	engine->n_waiting--;
 }
@@ -190,7 +173,6 @@ static void enter_waiting(struct engine *engine, struct move *move)
 	else
 		engine->first_waiting = move->index;
 	move->is_waiting = true;
-	count_waiting(engine, move, 1);
 	engine->n_waiting++;
 }
 

@@ -57,7 +57,7 @@ void run_fill(struct engine *engine, struct move *move, struct hv_request *reque
 	request->cold = move->record.method == METHOD_COLD;
 	request->persistent = move->record.persistent;
 	request->autostart = move->record.autostart;
-	request->downtime_ms = converge_first_ms(engine, move);
+	request->downtime_ms = engine->options.downtime_limit_ms;
 	request->auto_converge = engine->options.auto_converge;
 	request->postcopy = move->record.state == MOVE_PREFLIGHT ? engine->options.post_copy : move->record.post_copy != POST_COPY_NO;
 	request->keep_backing = engine->options.keep_backing;
@@ -68,7 +68,7 @@ void run_fill(struct engine *engine, struct move *move, struct hv_request *reque
 
 void run_begin(struct engine *engine, struct move *move)
 {
-	move_find_links(engine, move); /* addresses may have changed since it was planned */
+	links_of_move(engine, move); /* addresses may have changed since it was planned */
 	move_reserve(engine, move);
 	move_activate(engine, move);
 	collect_maps(engine, move);
@@ -154,7 +154,7 @@ static void start_migrate(struct engine *engine, struct move *move)
 
 	move_set_state(engine, move, move->record.n_disks > 0 ? MOVE_COPYING_DISKS : MOVE_COPYING_MEMORY, "begins");
 	move->wire_ms = move->progress_ms = engine->now_ms;
-	converge_begin(engine, move, converge_first_ms(engine, move));
+	converge_begin(engine, move);
 	move->progress_bytes = 0;
 	move->next_stats_ms = engine->now_ms + engine->options.stats_interval_ms;
 	bandwidth_grant(engine); /* the first rate goes with the request itself */
@@ -279,7 +279,7 @@ static void follow_phase(struct engine *engine, struct move *move, enum hv_phase
 		move->may_have_switched = true;
 		move->switchover_ms = engine->now_ms;
 		move->next_stats_ms = engine->now_ms + SWITCHOVER_STATS_MS;
-		bandwidth_release(engine, move);
+		move->release_ms = engine->now_ms + bandwidth_last_pages_ms(engine, move);
 	}
 }
 
@@ -425,7 +425,7 @@ void run_adopt(struct engine *engine, struct move *move, bool is_switching)
 		move_set_state(engine, move, move->record.n_disks > 0 ? MOVE_COPYING_DISKS : MOVE_COPYING_MEMORY,
 			"found under way and adopted");
 		move->wire_ms = move->progress_ms = engine->now_ms;
-		converge_adopt(engine, move);
+		converge_begin(engine, move);
 		if (move->record.post_copy == POST_COPY_USED)
 			move->record.post_copy = POST_COPY_ALLOWED; /* it was about to be */
 		move->is_interrupted = false;
@@ -536,6 +536,8 @@ void run_tick(struct engine *engine, struct move *move)
 	else
 		watch_progress(engine, move); /* first: it may leave the wire, and then there is nothing to steer any more */
 	if (move_state_is_on_wire(move->record.state) && move->record.method == METHOD_LIVE) {
+		if (move->record.state == MOVE_SWITCHOVER && move->release_ms <= engine->now_ms)
+			bandwidth_release(engine, move);
 		/* What was asked before the switch would be taken for its outcome. */
 		if (move->next_stats_ms <= engine->now_ms && move->pending[HV_STATS] == 0 && move->pending[HV_START_POSTCOPY] == 0) {
 			move_request(engine, move, HV_STATS, SIDE_SOURCE);
@@ -572,6 +574,8 @@ int64_t run_deadline(const struct engine *engine, const struct move *move)
 	if (!move_state_is_on_wire(move->record.state))
 		return deadline;
 	deadline = earlier(deadline, switchover_until_ms(engine, move));
+	if (move->record.state == MOVE_SWITCHOVER && !move->is_link_released)
+		deadline = earlier(deadline, move->release_ms);
 	deadline = earlier(deadline, move->progress_ms + engine->options.no_progress_ms);
 	if (move->pending[HV_STATS] == 0 && move->pending[HV_START_POSTCOPY] == 0)
 		deadline = earlier(deadline, move->next_stats_ms);

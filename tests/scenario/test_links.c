@@ -169,6 +169,60 @@ static void a_slow_first_moment_makes_no_room_for_a_second_copy(void **state)
 	trial_free(trial);
 }
 
+/* The first move that stands still for its last pages; how many others flow without a bound meanwhile, and how many trickle. */
+static void beside_a_blackout(const struct trial *trial, unsigned *ret_unbounded, unsigned *ret_trickling)
+{
+	size_t i;
+
+	*ret_unbounded = *ret_trickling = 0;
+	for (i = 0; i < engine_n_moves(trial->engine); i++) {
+		struct move_live live;
+
+		if (engine_move(trial->engine, i)->state != MOVE_COPYING_MEMORY)
+			continue;
+		engine_move_live(trial->engine, i, &live);
+		*ret_unbounded += live.granted_bytes_per_s == 0;
+		*ret_trickling += live.granted_bytes_per_s != 0;
+	}
+}
+
+static bool stands_still(const struct trial *trial, size_t move)
+{
+	return engine_move(trial->engine, move)->state == MOVE_SWITCHOVER;
+}
+
+static void the_last_pages_of_a_guest_that_writes_share_the_link_with_nobody(void **state)
+{
+	struct inventory *inventory = site(0, 0);
+	struct sim_options options;
+	struct trial *trial;
+	unsigned unbounded, trickling, seen = 0, given = 0;
+	size_t i;
+
+	(void)state;
+	sim_options_init(&options);
+	options.link_rate_bytes_per_s = 24 * MB;
+	for (i = 0; i < inventory->n_guests; i++) {
+		inventory->guests[i].dirty_rate_bytes_per_s = 8 * MB;
+		inventory->guests[i].working_set_bytes = 24 * MB;
+	}
+	trial = trial_new(inventory, &options, NULL);
+	trial_drain(trial, "h1");
+	for (i = 2; i < 8; i++) {
+		while (!stands_still(trial, i) && engine_move(trial->engine, i)->state != MOVE_DONE)
+			pass(trial, 10);
+		beside_a_blackout(trial, &unbounded, &trickling);
+		assert_trial(unbounded == 0, trial);
+		seen += stands_still(trial, i) && trickling > 0;
+		while (stands_still(trial, i))
+			pass(trial, 10);
+		beside_a_blackout(trial, &unbounded, &trickling);
+		given += unbounded == 1;
+	}
+	assert_trial(seen >= 3 && given >= 3, trial);
+	trial_free(trial);
+}
+
 static void a_narrowed_link_is_noticed_in_three_seconds_and_the_shares_follow(void **state)
 {
 	(void)state;
@@ -366,6 +420,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(samples_that_differ_make_no_room_for_a_second_copy),
 		cmocka_unit_test(a_slow_first_moment_makes_no_room_for_a_second_copy),
+		cmocka_unit_test(the_last_pages_of_a_guest_that_writes_share_the_link_with_nobody),
 		cmocka_unit_test(a_narrowed_link_is_noticed_in_three_seconds_and_the_shares_follow),
 		cmocka_unit_test(the_operators_limit_holds_at_once_until_it_is_lifted),
 		cmocka_unit_test(a_reserve_is_kept_free_on_a_measured_link_too),

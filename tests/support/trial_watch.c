@@ -157,10 +157,8 @@ static void check(struct trial_watch *watch, const struct hv_request *request)
 		check_once(watch, request, move, &move->prepared_epoch);
 	else if (request->kind == HV_MIGRATE && request->postcopy_recover != (move->state == MOVE_POST_COPY))
 		breach(watch, request, move, request->postcopy_recover ? "to go on with a post-copy" : "to begin in post-copy");
-	else if (request->kind == HV_MIGRATE && !request->postcopy_recover) {
+	else if (request->kind == HV_MIGRATE && !request->postcopy_recover)
 		check_once(watch, request, move, &move->migrated_epoch);
-		move->downtime_ms = request->downtime_ms;
-	}
 }
 
 static void watch_submit(struct hypervisor *hypervisor, const struct hv_request *request)

@@ -19,7 +19,6 @@ struct durable {
 	bool cancel_requested, handover_paused;
 	char target[NAME_BYTES_MAX + 1];
 	uint64_t prepared_epoch, migrated_epoch; /* of the last PREPARE and MIGRATE that left */
-	int64_t downtime_ms; /* that MIGRATE asked for */
 };
 
 struct trial_watch {
