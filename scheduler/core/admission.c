@@ -6,8 +6,10 @@
  * again, so "why does it wait" is true at every moment.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "engine_impl.h"
+#include "xalloc.h"
 
 static uint32_t limit_of(uint32_t host_limit, uint32_t scheduler_limit)
 {
@@ -307,25 +309,93 @@ static void begin(struct engine *engine, struct move *move)
 	bandwidth_add_backlog(engine, move);
 }
 
+/* ---- a pass ---- */
+
+/* A pass goes through the lists of the links in the order of the plan: a heap of the next move of each. */
+struct pass {
+	uint32_t *next; /* in engine->moves; the earliest stands first */
+	size_t n;
+};
+
+static void sink(struct pass *pass, size_t i)
+{
+	for (;;) {
+		size_t least = i, k;
+		uint32_t held = pass->next[i];
+
+		for (k = 2 * i + 1; k <= 2 * i + 2 && k < pass->n; k++)
+			if (pass->next[k] < pass->next[least])
+				least = k;
+		if (least == i)
+			return;
+		pass->next[i] = pass->next[least];
+		pass->next[least] = held;
+		i = least;
+	}
+}
+
+/* No move at all could leave by this link now. One whose host is silent is not shut: what becomes of its moves is decided one by one. */
+static bool is_shut(const struct engine *engine, const struct link *link)
+{
+	static const struct move quietest = {.guest = INDEX_NONE}; /* it writes nothing: if this one is not due, none is */
+	const struct host *host = &engine->inventory->hosts[link->host];
+	const struct host_load *load = &engine->loads[link->host];
+	uint32_t limit = limit_of(host->max_outgoing, engine->options.max_outgoing), workers = engine->options.workers_per_host;
+
+	if (!host->reachable)
+		return false;
+	return !host->outgoing || (limit != 0 && load->outgoing >= limit) || (workers != 0 && load->outgoing + load->incoming >= workers) ||
+		link->n_active >= bandwidth_wanted_moves(engine, link) ||
+		(engine->options.throttle && !bandwidth_is_due(engine, link, &quietest));
+}
+
+static void begin_pass(struct engine *engine, struct pass *pass)
+{
+	size_t i;
+
+	*pass = (struct pass){.next = xcalloc(engine->n_links + 1, sizeof *pass->next)};
+	if (engine->unlinked.first != INDEX_NONE)
+		pass->next[pass->n++] = engine->unlinked.first;
+	for (i = 0; i < engine->n_links; i++)
+		if (engine->links[i].waiting.first != INDEX_NONE && !is_shut(engine, &engine->links[i]))
+			pass->next[pass->n++] = engine->links[i].waiting.first;
+	for (i = pass->n / 2; i > 0; i--)
+		sink(pass, i - 1);
+}
+
+/* Behind the move that was just looked at comes the next of its link, unless that has been filled. */
+static void advance(const struct engine *engine, struct pass *pass, uint32_t next, uint32_t link, bool has_begun)
+{
+	bool is_over = next == INDEX_NONE || (has_begun && link != INDEX_NONE && is_shut(engine, &engine->links[link]));
+
+	pass->next[0] = is_over ? pass->next[--pass->n] : next;
+	sink(pass, 0);
+}
+
 void admission_run(struct engine *engine)
 {
-	uint32_t at = engine->first_waiting;
+	struct pass pass;
 
 	engine->next_retry_ms = TIME_NEVER;
 	bandwidth_backlogs(engine);
-	while (at != INDEX_NONE) {
-		struct move *move = &engine->moves[at];
+	begin_pass(engine, &pass);
+	while (pass.n > 0) {
+		struct move *move = &engine->moves[pass.next[0]];
+		uint32_t next = move->next_waiting, link = move->waits_at;
 		struct error why;
+		bool may_begin;
 
 		error_clear(&why);
-		at = move->next_waiting;
-		if (check(engine, move, false, &why))
+		may_begin = check(engine, move, false, &why);
+		if (may_begin)
 			begin(engine, move);
 		else if (why.code != ERR_WAIT_STOPPING)
 			refused(engine, move, &why);
 		if (why.code == ERR_WAIT_SLOTS_TOTAL || why.code == ERR_WAIT_STOPPING)
 			break; /* nobody behind it can start either */
+		advance(engine, &pass, next, link, may_begin);
 	}
+	free(pass.next);
 	/* A changed target may fit at once, and nothing else would wake us for it. */
 	if (engine->must_admit)
 		wake_at(engine, engine->now_ms + 1);

@@ -24,13 +24,15 @@ struct engine *engine_new(const struct inventory *inventory, const struct engine
 	engine->ledger = ledger_new(engine->inventory, &engine->options.plan);
 	engine->next_batch_id = engine->next_move_id = 1;
 	engine->next_retry_ms = TIME_NEVER;
-	engine->first_waiting = engine->last_waiting = INDEX_NONE;
 	engine->active = xcalloc(ACTIVE_MAX, sizeof *engine->active);
 	engine->due_ms = xcalloc(ACTIVE_MAX, sizeof *engine->due_ms);
 	engine->guest_move = xcalloc(engine->inventory->n_guests, sizeof *engine->guest_move);
 	for (i = 0; i < engine->inventory->n_guests; i++)
 		engine->guest_move[i] = INDEX_NONE;
 	links_init(engine);
+	engine->unlinked = (struct waiting_list){INDEX_NONE, INDEX_NONE};
+	for (i = 0; i < engine->n_links; i++)
+		engine->links[i].waiting = engine->unlinked;
 	return engine;
 }
 

@@ -4,7 +4,7 @@
  * then admission.c starts what may start, bandwidth.c re-divides the links, and
  * engine.c gathers the changed records into the store batch.
  *
- * Every move is in exactly one of three places: waiting (in order), active (something is under
+ * Every move is in exactly one of three places: waiting (in order, by the link that it leaves by), active (something is under
  * way or outstanding), ended.
  */
 #ifndef DROVER_ENGINE_IMPL_H
@@ -83,6 +83,7 @@ struct move {
 	uint32_t after;             /* move that must end before; INDEX_NONE */
 	uint32_t active_at;         /* position in engine->active, INDEX_NONE when not there */
 	uint32_t next_waiting, previous_waiting;
+	uint32_t waits_at;          /* the link in whose list that is; INDEX_NONE = in the list of those without one */
 	bool is_waiting;
 	bool is_reserved;           /* the ledger knows it */
 	bool *excluded;             /* hosts that refused or failed it; NULL = none */
@@ -163,6 +164,11 @@ struct batch {
 	int64_t started_ms;
 };
 
+/* Moves that wait, in the order of the records, and so of the plan. */
+struct waiting_list {
+	uint32_t first, last; /* in engine->moves; INDEX_NONE = empty */
+};
+
 /* One direction of one host's link, or one shared link; see links.c. */
 struct link {
 	uint32_t host, network;          /* INDEX_NONE: a shared link; no configured network */
@@ -181,6 +187,7 @@ struct link {
 	int64_t counter_ms;              /* 0 = never read */
 	uint64_t others_bytes_per_s;     /* by them, without ours */
 	uint32_t n_active;               /* admitted and not released */
+	struct waiting_list waiting;     /* that leave their source by it */
 	uint32_t n_heads;                /* that flowed at the last grant */
 	uint32_t n_ending;               /* that were in their last moments then, besides */
 	uint32_t n_chosen;               /* heads that the last grant has chosen */
@@ -234,7 +241,7 @@ struct engine {
 	uint32_t *active;
 	int64_t *due_ms;            /* when active[i] has to be looked at again; 0 = to be reckoned anew, and looked at by then */
 	size_t n_active;
-	uint32_t first_waiting, last_waiting;
+	struct waiting_list unlinked; /* those that use no link, or none that is known */
 	uint32_t n_waiting;
 	uint32_t *guest_move; /* per guest of the inventory: unfinished move or INDEX_NONE */
 
@@ -287,6 +294,8 @@ struct hv_request *move_request(struct engine *engine, struct move *move, enum h
 /* The same to any host, with a slot of its own. */
 struct hv_request *move_request_to(struct engine *engine, struct move *move, enum hv_kind kind, const char *host, uint32_t slot);
 void move_set_target(struct engine *engine, struct move *move, uint32_t target);
+/* The links that it will use, as hosts and networks are now. Not while it is active. */
+void move_find_links(struct engine *engine, struct move *move);
 void move_reserve(struct engine *engine, struct move *move);
 void move_release(struct engine *engine, struct move *move, bool has_moved);
 void move_wait(struct engine *engine, struct move *move, int64_t retry_ms);

@@ -76,6 +76,64 @@ struct hv_request *move_request(struct engine *engine, struct move *move, enum h
 		is_second ? (uint32_t)SLOT_WHERE_TARGET : (uint32_t)kind);
 }
 
+static struct waiting_list *list_of(struct engine *engine, const struct move *move)
+{
+	return move->waits_at != INDEX_NONE ? &engine->links[move->waits_at].waiting : &engine->unlinked;
+}
+
+static void leave_waiting(struct engine *engine, struct move *move)
+{
+	struct waiting_list *list = list_of(engine, move);
+
+	if (!move->is_waiting)
+		return;
+	if (move->previous_waiting != INDEX_NONE)
+		engine->moves[move->previous_waiting].next_waiting = move->next_waiting;
+	else
+		list->first = move->next_waiting;
+	if (move->next_waiting != INDEX_NONE)
+		engine->moves[move->next_waiting].previous_waiting = move->previous_waiting;
+	else
+		list->last = move->previous_waiting;
+	move->is_waiting = false;
+	engine->n_waiting--;
+}
+
+/* Keeps the list in the order of the records, so that a move that comes back after a failure has
+ * its old place in the plan. */
+static void enter_waiting(struct engine *engine, struct move *move)
+{
+	struct waiting_list *list;
+	uint32_t after;
+
+	move->waits_at = move->links[0];
+	list = list_of(engine, move);
+	after = list->last;
+	while (after != INDEX_NONE && engine->moves[after].index > move->index)
+		after = engine->moves[after].previous_waiting;
+	move->previous_waiting = after;
+	move->next_waiting = after == INDEX_NONE ? list->first : engine->moves[after].next_waiting;
+	if (move->next_waiting != INDEX_NONE)
+		engine->moves[move->next_waiting].previous_waiting = move->index;
+	else
+		list->last = move->index;
+	if (after != INDEX_NONE)
+		engine->moves[after].next_waiting = move->index;
+	else
+		list->first = move->index;
+	move->is_waiting = true;
+	engine->n_waiting++;
+}
+
+void move_find_links(struct engine *engine, struct move *move)
+{
+	links_of_move(engine, move);
+	if (move->is_waiting && move->waits_at != move->links[0]) {
+		leave_waiting(engine, move);
+		enter_waiting(engine, move);
+	}
+}
+
 void move_set_target(struct engine *engine, struct move *move, uint32_t target)
 {
 	free(move->record.target);
@@ -83,7 +141,7 @@ void move_set_target(struct engine *engine, struct move *move, uint32_t target)
 	move->record.network = NULL;
 	move->target = target;
 	move->record.target = xstrdup(engine->inventory->hosts[target].name);
-	links_of_move(engine, move);
+	move_find_links(engine, move);
 	move_touch(engine, move);
 }
 
@@ -136,44 +194,6 @@ void move_release(struct engine *engine, struct move *move, bool has_moved)
 	}
 	move->is_reserved = false;
 	engine->must_admit = true;
-}
-
-static void leave_waiting(struct engine *engine, struct move *move)
-{
-	if (!move->is_waiting)
-		return;
-	if (move->previous_waiting != INDEX_NONE)
-		engine->moves[move->previous_waiting].next_waiting = move->next_waiting;
-	else
-		engine->first_waiting = move->next_waiting;
-	if (move->next_waiting != INDEX_NONE)
-		engine->moves[move->next_waiting].previous_waiting = move->previous_waiting;
-	else
-		engine->last_waiting = move->previous_waiting;
-	move->is_waiting = false;
-	engine->n_waiting--;
-}
-
-/* Keeps the list in the order of the records, so that a move that comes back after a failure has
- * its old place in the plan. */
-static void enter_waiting(struct engine *engine, struct move *move)
-{
-	uint32_t after = engine->last_waiting;
-
-	while (after != INDEX_NONE && engine->moves[after].index > move->index)
-		after = engine->moves[after].previous_waiting;
-	move->previous_waiting = after;
-	move->next_waiting = after == INDEX_NONE ? engine->first_waiting : engine->moves[after].next_waiting;
-	if (move->next_waiting != INDEX_NONE)
-		engine->moves[move->next_waiting].previous_waiting = move->index;
-	else
-		engine->last_waiting = move->index;
-	if (after != INDEX_NONE)
-		engine->moves[after].next_waiting = move->index;
-	else
-		engine->first_waiting = move->index;
-	move->is_waiting = true;
-	engine->n_waiting++;
 }
 
 void move_deactivate(struct engine *engine, struct move *move)

@@ -68,7 +68,7 @@ void run_fill(struct engine *engine, struct move *move, struct hv_request *reque
 
 void run_begin(struct engine *engine, struct move *move)
 {
-	links_of_move(engine, move); /* addresses may have changed since it was planned */
+	move_find_links(engine, move); /* addresses may have changed since it was planned */
 	move_reserve(engine, move);
 	move_activate(engine, move);
 	collect_maps(engine, move);

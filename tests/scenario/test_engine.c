@@ -5,6 +5,7 @@
 #include "cluster.h"
 #include "store_fault.h"
 #include "trial_assert.h"
+#include "xalloc.h"
 
 static void a_drain_empties_the_host(void **state)
 {
@@ -137,6 +138,48 @@ static void a_failed_migration_is_tried_again_and_leaves_no_volume(void **state)
 	trial_free(trial);
 }
 
+/* Both leave by one link, and the one that comes first in the plan may not start before an hour is over. */
+static void one_that_may_not_start_yet_holds_nobody_behind_it(void **state)
+{
+	struct trial *trial = trial_new(cluster_new(2, 3, true), NULL, NULL);
+	struct request *request = request_new(REQUEST_MOVE);
+	struct wanted_move *first = request_add_move(request, "g1");
+
+	(void)state;
+	first->to = xstrdup("h2");
+	first->priority = 9;
+	first->not_before_wall_ms = INT64_MAX / 2;
+	request_add_move(request, "g2")->to = xstrdup("h2");
+	request_add_move(request, "g3")->to = xstrdup("h2");
+	assert_trial(trial_start(trial, request) != 0, trial);
+	assert_true(trial_move(trial, "g1")->order < trial_move(trial, "g2")->order);
+	assert_trial(trial_run_until(trial, "g3", MOVE_DONE, 600000), trial);
+	assert_trial(trial_run_until(trial, "g2", MOVE_DONE, 600000), trial);
+	assert_int_equal(trial_move(trial, "g1")->state, MOVE_WAITING);
+	trial_free(trial);
+}
+
+/* What it had begun is unknown, fills its link, and stays so until it is back. */
+static void what_has_not_begun_on_a_host_that_died_fails_in_time_with_the_reason(void **state)
+{
+	struct sim_fault fault = {.kind = SIM_FAULT_HOST_DIES, .host = "h1", .duration_ms = 7200000};
+	struct trial *trial = trial_new(cluster_new(2, 8, true), NULL, NULL);
+	size_t i, n_failed = 0, n_waiting = 0;
+
+	(void)state;
+	trial_drain(trial, "h1");
+	assert_trial(trial_run_until_phase(trial, "g1", SIM_PHASE_MEMORY, 3600000), trial);
+	sim_fault(trial->sim, &fault);
+	trial_run(trial, 3 * trial->options.host_down_ms);
+	for (i = 0; i < engine_n_moves(trial->engine); i++) {
+		n_waiting += engine_move(trial->engine, i)->state == MOVE_WAITING;
+		n_failed += engine_move(trial->engine, i)->state == MOVE_FAILED && engine_move(trial->engine, i)->error.code == ERR_HOST_UNREACHABLE;
+	}
+	assert_int_equal(n_waiting, 0);
+	assert_true(n_failed >= 4);
+	trial_free(trial);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +190,8 @@ int main(void)
 		cmocka_unit_test(a_cancelled_batch_leaves_guests_where_they_run_and_nothing_behind),
 		cmocka_unit_test(a_paused_batch_starts_nothing_until_resumed),
 		cmocka_unit_test(a_failed_migration_is_tried_again_and_leaves_no_volume),
+		cmocka_unit_test(one_that_may_not_start_yet_holds_nobody_behind_it),
+		cmocka_unit_test(what_has_not_begun_on_a_host_that_died_fails_in_time_with_the_reason),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
