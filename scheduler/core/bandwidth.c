@@ -1,4 +1,4 @@
-/* Bandwidth: who gets how much of the links; what those can carry is known to links.c.
+/* Bandwidth: who gets how much of the links; what those can carry is known to links.c, what each copy carries to rates.c.
  *
  * Strict priority: the earliest admitted move on a link (its head) has it; the ones staged behind it
  * trickle at the pre-stage rate, so that their setup is done when the head ends.
@@ -21,14 +21,6 @@
 #include "engine_impl.h"
 #include "xalloc.h"
 
-enum {
-	STEADY_SAMPLES = 3,     /* before a rate is believed: QEMU's first moments scan zero pages */
-	ENDING_MS = 300,        /* a copy that ends within this no longer needs the whole link */
-	SLOW_SAMPLES = 8,       /* before it is believed that a copy cannot do what others did alone */
-};
-
-#define RATE_HUGE (UINT64_MAX / 8) /* "not known": more than any link, and sums do not overflow */
-
 uint32_t bandwidth_wanted_moves(const struct engine *engine, const struct link *link)
 {
 	return (link->n_heads > 1 ? link->n_heads : 1) + engine->options.plan.prestage;
@@ -40,23 +32,6 @@ int64_t bandwidth_lead_ms(const struct engine *engine)
 	int64_t setup_ms = engine->setup_ms != 0 ? engine->setup_ms : engine->options.plan.setup_ms;
 
 	return setup_ms * 3 / 2 + engine->options.stats_interval_ms;
-}
-
-static uint64_t dirty_rate_of(const struct engine *engine, const struct move *move)
-{
-	return move->guest == INDEX_NONE ? 0 : engine->inventory->guests[move->guest].dirty_rate_bytes_per_s;
-}
-
-int64_t bandwidth_left_ms(const struct move *move)
-{
-	uint64_t remaining = move->stats.memory_remaining_bytes + move->stats.disk_remaining_bytes;
-	uint64_t rate = move->rate_bytes_per_s, dirty = move->stats.dirty_rate_bytes_per_s;
-
-	if (move->stats_ms == 0 || rate == 0 || remaining == 0)
-		return move->record.planned_duration_ms;
-	if (dirty >= rate)
-		return TIME_NEVER;
-	return (int64_t)(remaining / ((rate - dirty) / 1000 + 1));
 }
 
 static void add_to_links(struct engine *engine, const struct move *move, int64_t ms, bool is_setup)
@@ -91,7 +66,7 @@ void bandwidth_backlogs(struct engine *engine)
 		bool has_link = move_state_is_on_wire(move->record.state) && move->is_head;
 
 		if (!move->is_link_released)
-			add_to_links(engine, move, has_link ? bandwidth_left_ms(move) : move->record.planned_duration_ms,
+			add_to_links(engine, move, has_link ? rates_left_ms(move) : move->record.planned_duration_ms,
 				move->progress_bytes == 0);
 	}
 }
@@ -101,7 +76,7 @@ void bandwidth_backlogs(struct engine *engine)
  * staged as long as it takes, ready for whatever happens. */
 bool bandwidth_is_due(const struct engine *engine, const struct link *link, const struct move *move)
 {
-	uint64_t dirty = dirty_rate_of(engine, move);
+	uint64_t dirty = rates_dirty(engine, move);
 	uint64_t memory = move->guest == INDEX_NONE ? 0 : engine->inventory->guests[move->guest].memory_bytes;
 
 	if (link->n_active == 0 || link->backlog_ms <= bandwidth_lead_ms(engine))
@@ -112,99 +87,6 @@ bool bandwidth_is_due(const struct engine *engine, const struct link *link, cons
 	if (link->backlog_ms == TIME_NEVER)
 		return dirty == 0;
 	return dirty * (uint64_t)link->backlog_ms / 1000 <= memory / 50;
-}
-
-/* Bytes over the wire so far; libvirt counts disks and memory apart. */
-static uint64_t sent_bytes(const struct hv_stats *stats)
-{
-	return stats->disk_processed_bytes + stats->memory_processed_bytes;
-}
-
-/* By somebody's wish: its rate says nothing of what the path carries. */
-bool bandwidth_is_limited(const struct engine *engine, const struct move *move)
-{
-	size_t i;
-
-	for (i = 0; i < LINKS_OF_MOVE; i++)
-		if (move->links[i] != INDEX_NONE && engine->links[move->links[i]].limit_bytes_per_s != 0)
-			return true;
-	return move->max_rate_bytes_per_s != 0;
-}
-
-void bandwidth_sample(struct engine *engine, struct move *move, const struct hv_stats *stats)
-{
-	uint64_t bytes = sent_bytes(stats), rate, *peak;
-	int64_t elapsed = engine->now_ms - move->sample_ms;
-	size_t i;
-
-	if (move->sample_ms == 0 || bytes < move->sample_bytes || stats->phase != move->stats.phase) {
-		move->sample_ms = engine->now_ms;
-		move->sample_bytes = bytes;
-		move->steady_samples = 0;
-		return;
-	}
-	if (elapsed < engine->options.stats_interval_ms / 2)
-		return;
-	for (i = 0; i < LINKS_OF_MOVE; i++)
-		if (move->links[i] != INDEX_NONE)
-			engine->links[move->links[i]].own_bytes += bytes - move->sample_bytes;
-	rate = (bytes - move->sample_bytes) * 1000 / (uint64_t)elapsed;
-	/* What it did before it got the link must not weigh on what it does with it. */
-	move->rate_bytes_per_s = move->steady_samples < STEADY_SAMPLES - 1 ? rate : (move->rate_bytes_per_s + rate) / 2;
-	move->sample_ms = engine->now_ms;
-	move->sample_bytes = bytes;
-	/* Nothing at all is no rate yet in its first moments, and a stalled link later. */
-	if (!move->is_head || (rate == 0 && !move->has_shown)) {
-		move->steady_samples = 0;
-		return;
-	}
-	move->steady_samples++;
-	if (move->steady_samples < STEADY_SAMPLES)
-		return;
-	move->has_shown = true;
-	peak = stats->phase == HV_PHASE_DISKS ? &move->disk_peak_bytes_per_s : &move->peak_bytes_per_s;
-	if (move->rate_bytes_per_s > *peak && !bandwidth_is_limited(engine, move))
-		*peak = move->rate_bytes_per_s;
-	/* Samples come one by one and are judged together. */
-	if (engine->now_ms - engine->granted_ms >= engine->options.stats_interval_ms / 2)
-		engine->must_grant = true;
-}
-
-/* What the guest writes in this round, which lasts for so long yet: the next round sends it, or the blackout. */
-static uint64_t next_round(const struct engine *engine, const struct move *move, int64_t left_ms)
-{
-	uint64_t dirty = max_u64(move->stats.dirty_rate_bytes_per_s, dirty_rate_of(engine, move));
-
-	return mul_div(dirty, (uint64_t)(engine->now_ms - move->round_ms + left_ms), 1000);
-}
-
-/* What fits into the blackout that is allowed. */
-static uint64_t blackout_bytes(const struct move *move)
-{
-	return mul_div(move->rate_bytes_per_s, (uint64_t)move->ladder_downtime_ms, 1000);
-}
-
-bool bandwidth_is_ending(const struct engine *engine, const struct move *move)
-{
-	uint64_t rate = move->rate_bytes_per_s;
-	int64_t left_ms = (int64_t)(move->stats.memory_remaining_bytes / (rate / 1000 + 1));
-
-	if (move->stats.phase != HV_PHASE_MEMORY || move->stats.memory_total_bytes == 0 || rate == 0 || move->steady_samples == 0 ||
-		left_ms >= ENDING_MS)
-		return false;
-	/* Half of it, for on a shared link that takes the whole. More than that needs the link, in the blackout or in one more round. */
-	return next_round(engine, move, left_ms) <= blackout_bytes(move) / 2;
-}
-
-int64_t bandwidth_last_pages_ms(const struct engine *engine, const struct move *move)
-{
-	uint64_t bytes = blackout_bytes(move), written = next_round(engine, move, 0);
-
-	if (move->is_ending || move->rate_bytes_per_s == 0)
-		return 0; /* the next one flows already */
-	if (written != 0 && written < bytes)
-		bytes = written;
-	return (int64_t)(bytes / (move->rate_bytes_per_s / 1000 + 1));
 }
 
 void bandwidth_release(struct engine *engine, struct move *move)
@@ -243,75 +125,6 @@ static size_t flowing(struct engine *engine, struct move **ret_moves)
 	return n;
 }
 
-/* A rate says something only about the company it was measured in. */
-static void note_company(const struct engine *engine, struct move *move)
-{
-	uint32_t heads = 0;
-	size_t i;
-
-	for (i = 0; i < LINKS_OF_MOVE; i++)
-		if (move->links[i] != INDEX_NONE)
-			heads += (engine->links[move->links[i]].n_heads + engine->links[move->links[i]].n_ending) << (8 * i);
-	if (heads != move->company)
-		move->steady_samples = 0;
-	move->company = heads;
-}
-
-/* What flows beside a head trickles by our own choice: alone the head would have carried that too. */
-static uint64_t with_trickles(const struct move *move, const struct link_flow *flows)
-{
-	uint64_t most = move->rate_bytes_per_s;
-	size_t i;
-
-	for (i = 0; i < LINKS_OF_MOVE; i++)
-		if (move->links[i] != INDEX_NONE)
-			most = max_u64(most, flows[move->links[i]].total);
-	return most;
-}
-
-/* A rate that makes room for a second head on links which single copies have filled so far. It is rarely the copy that is
- * slow: the pages of the one before may still be under way, and a sample is a sample. */
-static bool is_doubtful(const struct engine *engine, const struct move *move, uint64_t rate)
-{
-	size_t i;
-
-	if (move->steady_samples >= SLOW_SAMPLES)
-		return false;
-	for (i = 0; i < LINKS_OF_MOVE; i++) {
-		const struct link *link = move->links[i] != INDEX_NONE ? &engine->links[move->links[i]] : NULL;
-
-		if (link != NULL && link->is_saturated && link->single_bytes_per_s > link->measured_bytes_per_s / 5 * 4)
-			return rate < link->measured_bytes_per_s / 5 * 4;
-	}
-	return false;
-}
-
-/* A head that had all its links to itself shows what one stream carries there. */
-static void note_alone(struct engine *engine, struct move *move, const struct link_flow *flows)
-{
-	uint64_t alone;
-	size_t i;
-
-	if (!move->is_head || move->steady_samples < STEADY_SAMPLES || move->is_ending)
-		return;
-	/* More than that in company: it was held back then. */
-	if (move->alone_bytes_per_s != 0 && move->rate_bytes_per_s > move->alone_bytes_per_s)
-		move->alone_bytes_per_s = move->rate_bytes_per_s;
-	for (i = 0; i < LINKS_OF_MOVE; i++)
-		if (move->links[i] != INDEX_NONE &&
-			(engine->links[move->links[i]].n_heads != 1 || engine->links[move->links[i]].n_ending > 0))
-			return;
-	alone = with_trickles(move, flows);
-	if (is_doubtful(engine, move, alone))
-		return;
-	move->alone_bytes_per_s = alone;
-	if (bandwidth_is_limited(engine, move))
-		return;
-	for (i = 0; i < LINKS_OF_MOVE; i++)
-		if (move->links[i] != INDEX_NONE && engine->links[move->links[i]].single_bytes_per_s < move->rate_bytes_per_s)
-			engine->links[move->links[i]].single_bytes_per_s = move->rate_bytes_per_s;
-}
-
 static void add_flow(struct link_flow *flows, const struct move *move)
 {
 	size_t i;
@@ -328,7 +141,7 @@ static void add_flow(struct link_flow *flows, const struct move *move)
 		if (!move->is_throttleable || move->is_ending)
 			continue;
 		flow->heads += move->is_head;
-		flow->steady_heads += move->is_head && move->steady_samples >= STEADY_SAMPLES;
+		flow->steady_heads += move->is_head && rates_is_steady(move);
 	}
 }
 
@@ -368,27 +181,10 @@ static uint64_t left_for(const struct engine *engine, const struct move *move, c
 	return left;
 }
 
-/* What this move's copy can carry when nothing else is on its links; huge when nobody has shown it yet. */
-static uint64_t stream_of(const struct engine *engine, const struct move *move)
-{
-	uint64_t stream = RATE_HUGE;
-	size_t i;
-
-	if (move->alone_bytes_per_s != 0)
-		return move->alone_bytes_per_s;
-	for (i = 0; i < LINKS_OF_MOVE; i++) {
-		uint64_t single = move->links[i] != INDEX_NONE ? engine->links[move->links[i]].single_bytes_per_s : 0;
-
-		if (single != 0 && single < stream)
-			stream = single;
-	}
-	return stream;
-}
-
 /* Head or staged, in order of admission. Returns what it will take of its links. */
 static uint64_t choose(const struct engine *engine, const struct move *move, const uint64_t *used, bool *ret_is_head)
 {
-	uint64_t own = move->max_rate_bytes_per_s, dirty = dirty_rate_of(engine, move);
+	uint64_t own = move->max_rate_bytes_per_s, dirty = rates_dirty(engine, move);
 	uint64_t capacity, left = left_for(engine, move, used, &capacity), takes;
 	bool is_first = left == capacity;
 
@@ -401,7 +197,7 @@ static uint64_t choose(const struct engine *engine, const struct move *move, con
 	/* What it would take alone, not what it gets beside others: a rate that is small
 	 * because the link is shared must not make room for one more to share it. */
 	/* While a capacity is being looked for, one head more at a time. */
-	takes = capacity < RATE_HUGE || move->has_shown ? stream_of(engine, move) : left;
+	takes = capacity < RATE_HUGE || move->has_shown ? rates_stream(engine, move) : left;
 	takes = takes < left ? takes : left;
 	return own != 0 && own < takes ? own : takes;
 }
@@ -410,7 +206,7 @@ static uint64_t choose(const struct engine *engine, const struct move *move, con
  * the first would be granted what it cannot use. */
 static uint64_t cap_of(const struct engine *engine, const struct move *move)
 {
-	uint64_t stream = stream_of(engine, move), own = move->max_rate_bytes_per_s;
+	uint64_t stream = rates_stream(engine, move), own = move->max_rate_bytes_per_s;
 	bool shares = false;
 	size_t i;
 
@@ -491,7 +287,7 @@ static void divide(struct engine *engine, struct move **moves, size_t n)
 		for (k = 0; k < LINKS_OF_MOVE; k++)
 			share->links[k] = moves[i]->links[k];
 		share->cap_bytes_per_s = cap_of(engine, moves[i]);
-		share->floor_bytes_per_s = moves[i]->is_head ? 2 * dirty_rate_of(engine, moves[i]) : trickle;
+		share->floor_bytes_per_s = moves[i]->is_head ? 2 * rates_dirty(engine, moves[i]) : trickle;
 		share->can_be_throttled = !is_unstoppable(moves[i]);
 		n_shares++;
 	}
@@ -536,10 +332,8 @@ void bandwidth_grant(struct engine *engine)
 	for (i = 0; i < n; i++)
 		find_elsewhere(engine, flows, moves[i]);
 	links_judge(engine, flows);
-	for (i = 0; i < n; i++) {
-		note_company(engine, moves[i]);
-		note_alone(engine, moves[i], flows);
-	}
+	for (i = 0; i < n; i++)
+		rates_note(engine, moves[i], flows);
 	choose_heads(engine, moves, n);
 	divide(engine, moves, n);
 	for (i = 0; i < n; i++)

@@ -342,6 +342,21 @@ bool limits_set(struct engine *engine, const struct limit *limits, size_t n, con
 void limits_again(struct engine *engine); /* over options that are new */
 void limits_restore(struct engine *engine, const struct store_image *image);
 
+/* rates.c */
+#define RATE_HUGE (UINT64_MAX / 8) /* "not known": more than any link, and sums do not overflow */
+void rates_sample(struct engine *engine, struct move *move, const struct hv_stats *stats);
+void rates_note(struct engine *engine, struct move *move, const struct link_flow *flows); /* what a grant finds: who else flows, what it carries alone */
+bool rates_is_steady(const struct move *move);
+bool rates_is_limited(const struct engine *engine, const struct move *move);
+uint64_t rates_dirty(const struct engine *engine, const struct move *move); /* what its guest writes; 0 = not known */
+/* What this copy can carry when nothing else is on its links; RATE_HUGE when nobody has shown it yet. */
+uint64_t rates_stream(const struct engine *engine, const struct move *move);
+int64_t rates_left_ms(const struct move *move); /* until its copy has left the link; TIME_NEVER = not at this rate */
+/* The last moments of a copy that converges: its link can be given to the next. */
+bool rates_is_ending(const struct engine *engine, const struct move *move);
+/* How long the pages that were left for the blackout keep the link, from its beginning. */
+int64_t rates_last_pages_ms(const struct engine *engine, const struct move *move);
+
 /* bandwidth.c */
 /* How many moves a link should have under way: heads that fill it and those staged behind. */
 uint32_t bandwidth_wanted_moves(const struct engine *engine, const struct link *link);
@@ -349,16 +364,9 @@ uint32_t bandwidth_wanted_moves(const struct engine *engine, const struct link *
 bool bandwidth_is_due(const struct engine *engine, const struct link *link, const struct move *move);
 void bandwidth_backlogs(struct engine *engine);                                /* counts them anew, before an admission pass */
 void bandwidth_add_backlog(struct engine *engine, const struct move *move); /* it was admitted in this pass */
-int64_t bandwidth_left_ms(const struct move *move); /* until its copy has left the link; TIME_NEVER = not at this rate */
 int64_t bandwidth_lead_ms(const struct engine *engine);
-void bandwidth_sample(struct engine *engine, struct move *move, const struct hv_stats *stats);
-/* The last moments of a copy that converges: its link can be given to the next. */
-bool bandwidth_is_ending(const struct engine *engine, const struct move *move);
-/* How long the pages that were left for the blackout keep the link, from its beginning. */
-int64_t bandwidth_last_pages_ms(const struct engine *engine, const struct move *move);
 void bandwidth_release(struct engine *engine, struct move *move); /* the link is (about to be) free of it */
 void bandwidth_grant(struct engine *engine);
-bool bandwidth_is_limited(const struct engine *engine, const struct move *move);
 
 /* lessons.c: what the next plan gets from this run */
 void lessons_restore(struct engine *engine, const struct store_image *image);

@@ -175,7 +175,7 @@ static uint64_t rate_of(const struct engine *engine, const struct move *move)
 {
 	int64_t from = move->head_ms > move->first_byte_ms ? move->head_ms : move->first_byte_ms, ms = last_byte_ms(move) - from;
 
-	if (move->head_ms == 0 || move->first_byte_ms == 0 || ms < RATE_SHORTEST_MS || bandwidth_is_limited(engine, move) ||
+	if (move->head_ms == 0 || move->first_byte_ms == 0 || ms < RATE_SHORTEST_MS || rates_is_limited(engine, move) ||
 		move->record.bytes_transferred <= move->head_bytes)
 		return 0;
 	return mul_div(move->record.bytes_transferred - move->head_bytes, 1000, (uint64_t)ms);

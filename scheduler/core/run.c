@@ -210,7 +210,7 @@ static void take_stats(struct engine *engine, struct move *move, const struct hv
 {
 	uint64_t bytes = stats->disk_processed_bytes + stats->memory_processed_bytes;
 
-	bandwidth_sample(engine, move, stats);
+	rates_sample(engine, move, stats);
 	if (stats->phase != move->stats.phase || stats->rounds != move->stats.rounds)
 		move->round_ms = engine->now_ms;
 	if ((bytes != move->progress_bytes && !are_disks_level(stats)) || stats->phase != move->stats.phase)
@@ -279,7 +279,7 @@ static void follow_phase(struct engine *engine, struct move *move, enum hv_phase
 		move->may_have_switched = true;
 		move->switchover_ms = engine->now_ms;
 		move->next_stats_ms = engine->now_ms + SWITCHOVER_STATS_MS;
-		move->release_ms = engine->now_ms + bandwidth_last_pages_ms(engine, move);
+		move->release_ms = engine->now_ms + rates_last_pages_ms(engine, move);
 	}
 }
 
@@ -298,7 +298,7 @@ static void ended_unheard(struct engine *engine, struct move *move)
 /* The moment at which the next move on its link is set up, and how long setting up takes. */
 static void note_closing(struct engine *engine, struct move *move)
 {
-	bool is_closing = move->is_head && bandwidth_left_ms(move) <= bandwidth_lead_ms(engine);
+	bool is_closing = move->is_head && rates_left_ms(move) <= bandwidth_lead_ms(engine);
 
 	if (is_closing != move->is_closing)
 		engine->must_admit = true;
@@ -333,7 +333,7 @@ static void stats_done(struct engine *engine, struct move *move, const struct hv
 	follow_phase(engine, move, reply->stats.phase);
 	converge_watch(engine, move, &reply->stats);
 	path_watch(engine, move);
-	move->is_ending = bandwidth_is_ending(engine, move);
+	move->is_ending = rates_is_ending(engine, move);
 	if (move->is_ending != was_ending)
 		engine->must_grant = true;
 	note_closing(engine, move);
