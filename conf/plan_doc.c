@@ -28,6 +28,7 @@ static void write_move(struct json_writer *writer, const struct planned_move *mo
 	json_put_text(writer, "target", inventory->hosts[move->target].name);
 	json_put_text(writer, "kind", move_kind_name(move->kind));
 	json_put_text(writer, "method", move_method_name(move->method));
+	json_put_text(writer, "leg", leg_name(move->leg));
 	json_put_milli(writer, "start_seconds", move->start_ms);
 	json_put_milli(writer, "duration_seconds", move->duration_ms);
 	json_put_milli(writer, "duration_low_seconds", move->duration_low_ms);
@@ -211,6 +212,25 @@ static bool read_method(struct json_reader *reader, const json_t *element, enum 
 	return true;
 }
 
+static bool read_leg(struct json_reader *reader, const json_t *element, enum leg *ret)
+{
+	const char *name = NULL;
+
+	if (!json_get_text(reader, element, "leg", NAME_BYTES_MAX, &name))
+		return false;
+	*ret = name != NULL ? leg_by_name(name) : LEG_WHOLE;
+	return *ret != LEG_COUNT || json_wrong(reader, "leg", "\"%s\" is not whole, first or second", name);
+}
+
+/* A second leg begins where the first has ended, which is checked when all are read. */
+static bool is_where_it_is(struct json_reader *reader, const struct inventory *inventory, const struct planned_move *move)
+{
+	uint32_t host = inventory->guests[move->guest].host;
+
+	return move->leg == LEG_SECOND || host == move->source ||
+		json_wrong(reader, "source", "guest %s is on %s", inventory->guests[move->guest].name, inventory->hosts[host].name);
+}
+
 static bool read_move(struct json_reader *reader, const json_t *element, void *context)
 {
 	struct reading *reading = context;
@@ -221,6 +241,7 @@ static bool read_move(struct json_reader *reader, const json_t *element, void *c
 
 	if (!read_guest(reader, element, inventory, &move.guest) || !read_host(reader, element, "source", inventory, &move.source) ||
 		!read_host(reader, element, "target", inventory, &move.target) || !read_kind(reader, element, &move.kind) || !read_method(reader, element, &move.method) ||
+		!read_leg(reader, element, &move.leg) ||
 		!read_times(reader, element, &move) || !read_network(reader, element, inventory, &move.network) ||
 		!read_index(reader, element, "after", &move.after) || !read_index(reader, element, "wanted", &move.wanted) ||
 		!read_bytes(reader, element, &move) ||
@@ -229,9 +250,8 @@ static bool read_move(struct json_reader *reader, const json_t *element, void *c
 		return false;
 	if ((move.source == move.target) != (move.method == METHOD_SHUTDOWN || move.method == METHOD_START))
 		return json_wrong(reader, "target", "is the source");
-	if (inventory->guests[move.guest].host != move.source)
-		return json_wrong(reader, "source", "guest %s is on %s", inventory->guests[move.guest].name,
-			inventory->hosts[inventory->guests[move.guest].host].name);
+	if (!is_where_it_is(reader, inventory, &move))
+		return false;
 	if (json_is_string(reason))
 		snprintf(move.reason, sizeof move.reason, "%s", json_string_value(reason));
 	plan->moves = xgrow(plan->moves, plan->n_moves, sizeof *plan->moves);
@@ -325,19 +345,34 @@ static bool read_bottleneck(struct json_reader *reader, const json_t *root, cons
 	return true;
 }
 
-static bool is_repeated(const struct plan *plan, const struct inventory *inventory, struct json_reader *reader)
+/* May this move of the guest come next? before: its last one in the plan, NULL = none. */
+static bool goes_on_from(const struct planned_move *before, const struct planned_move *move)
 {
-	bool *seen = xcalloc(inventory->n_guests + 1, sizeof *seen);
-	bool repeated = false;
+	if (before == NULL)
+		return move->leg != LEG_SECOND;
+	return before->leg == LEG_FIRST && move->leg == LEG_SECOND && before->target == move->source && move->target != before->source;
+}
 
-	for (size_t i = 0; i < plan->n_moves && !repeated; i++) {
-		repeated = seen[plan->moves[i].guest];
-		seen[plan->moves[i].guest] = true;
-		if (repeated)
-			json_wrong(reader, "moves", "guest %s is moved twice", inventory->guests[plan->moves[i].guest].name);
+/* A guest is moved once, or by way of a third host: a first leg and then, from where that ends, a second. */
+static bool check_guests(struct json_reader *reader, const struct plan *plan, const struct inventory *inventory)
+{
+	const struct planned_move **last = xcalloc(inventory->n_guests + 1, sizeof(struct planned_move *));
+	bool is_good = true;
+
+	for (size_t i = 0; i < plan->n_moves && is_good; i++) {
+		const struct planned_move *move = &plan->moves[i];
+		const char *name = inventory->guests[move->guest].name;
+
+		is_good = goes_on_from(last[move->guest], move) || (last[move->guest] == NULL ?
+			json_wrong(reader, "moves", "guest %s has a second leg without a first", name) :
+			json_wrong(reader, "moves", "guest %s is moved twice", name));
+		last[move->guest] = move;
 	}
-	free(seen);
-	return repeated;
+	for (size_t i = 0; i < inventory->n_guests && is_good; i++)
+		is_good = last[i] == NULL || last[i]->leg != LEG_FIRST ||
+			json_wrong(reader, "moves", "guest %s has a first leg without a second", inventory->guests[i].name);
+	free(last);
+	return is_good;
 }
 
 /* Indices between moves must lie within the document; a move after itself would never start. */
@@ -371,7 +406,7 @@ static bool read_plan(struct json_reader *reader, const json_t *root, const stru
 	plan->makespan_low_ms = plan->makespan_high_ms = plan->makespan_ms;
 	return json_get_milli(reader, root, "makespan_low_seconds", SECONDS_MAX_MS, &plan->makespan_low_ms) &&
 		json_get_milli(reader, root, "makespan_high_seconds", SECONDS_MAX_MS, &plan->makespan_high_ms) &&
-		read_bottleneck(reader, root, reading->inventory, plan) && !is_repeated(plan, reading->inventory, reader) &&
+		read_bottleneck(reader, root, reading->inventory, plan) && check_guests(reader, plan, reading->inventory) &&
 		check_indices(reader, plan, request);
 }
 

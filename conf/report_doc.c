@@ -41,6 +41,7 @@ static void write_move(struct json_writer *writer, const struct batch_record *ba
 	json_put_text(writer, "target", move->target);
 	json_put_text(writer, "kind", move_kind_name(move->kind));
 	json_put_text(writer, "method", move_method_name(move->method));
+	json_put_text(writer, "leg", leg_name(move->leg));
 	json_put_text(writer, "state", move_state_name(move->state));
 	json_put_text(writer, "post_copy", post_copy_name(move->post_copy));
 	json_put_milli(writer, "start_seconds", move->planned_start_ms);
@@ -63,14 +64,14 @@ static void write_move(struct json_writer *writer, const struct batch_record *ba
 	json_close(writer, '}');
 }
 
-/* Guests that the batch left where they were, and why. */
+/* Guests that the batch did not bring to where they were wanted, and why: of two legs the second says it. */
 static void write_left(struct json_writer *writer, const struct move_record *const *moves, size_t n_moves)
 {
 	json_open(writer, "blocked", '[');
 	for (size_t i = 0; i < n_moves; i++) {
 		const struct move_record *move = moves[i];
 
-		if (!move_state_is_end(move->state) || move->state == MOVE_DONE)
+		if (!move_state_is_end(move->state) || move->state == MOVE_DONE || move->leg == LEG_FIRST)
 			continue;
 		json_open(writer, NULL, '{');
 		json_put_text(writer, "guest", move->guest);

@@ -9,6 +9,8 @@
  * keeps them true, so that it may stop at any. A move's head, its own time and its tail are a bound; so is, for each link, what it
  * carries between the heads and the tails of its moves, however they take turns.
  *
+ * A guest that goes by way of a third host has its second leg behind the first.
+ *
  * All of it holds for memory and for CPUs.
  */
 #include "bound_room.h"
@@ -283,11 +285,26 @@ static bool is_binding(const struct chains *chains, uint32_t host, bool is_memor
 	return room < 0 && chains->out_first[host] < chains->out_first[host + 1];
 }
 
-/* Heads and tails of all moves; false when no host has to wait for room. */
+/* A guest goes on when it has come. */
+static void grow_legs(struct chains *chains)
+{
+	uint32_t i;
+
+	for (i = 0; i < chains->jobs->n && chains->jobs->has_legs; i++) {
+		uint32_t first = chains->jobs->jobs[i].first_leg;
+
+		if (first == INDEX_NONE)
+			continue;
+		raise_to(chains, &chains->head_us[i], chains->head_us[first] + own_us(chains, first));
+		raise_to(chains, &chains->tail_us[first], own_us(chains, i) + chains->tail_us[i]);
+	}
+}
+
+/* Heads and tails of all moves; false when nobody has to wait for room or for its own first leg. */
 static bool grow(struct chains *chains)
 {
 	size_t n_hosts = chains->jobs->model->inventory->n_hosts;
-	bool *is_tight = xcalloc(2 * n_hosts, sizeof *is_tight), is_any = false;
+	bool *is_tight = xcalloc(2 * n_hosts, sizeof *is_tight), is_any = chains->jobs->has_legs;
 	uint32_t i;
 	int pass;
 
@@ -301,6 +318,7 @@ static bool grow(struct chains *chains)
 			grow_heads(chains, i / 2, i % 2 == 0);
 			grow_tails(chains, i / 2, i % 2 == 0);
 		}
+		grow_legs(chains);
 		if (!chains->has_changed)
 			break;
 	}

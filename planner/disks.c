@@ -123,7 +123,8 @@ bool planner_disk_is_copied(const struct inventory *inventory, const struct disk
 	return true;
 }
 
-uint64_t planner_disk_bytes(const struct inventory *inventory, uint32_t guest, uint32_t target, enum move_kind *ret_kind)
+uint64_t planner_disk_bytes(const struct inventory *inventory, uint32_t guest, uint32_t source, uint32_t target,
+	enum move_kind *ret_kind)
 {
 	const struct guest *g = &inventory->guests[guest];
 	size_t i, copied = 0, kept = 0;
@@ -134,7 +135,7 @@ uint64_t planner_disk_bytes(const struct inventory *inventory, uint32_t guest, u
 
 		if (disk->readonly)
 			continue;
-		if (!planner_disk_is_copied(inventory, disk, g->host, target)) {
+		if (!planner_disk_is_copied(inventory, disk, source, target)) {
 			kept++;
 			continue;
 		}

@@ -16,7 +16,9 @@ struct draft_move *draft_add(struct draft *draft, uint32_t guest, uint32_t wante
 
 	draft->moves = xgrow(draft->moves, draft->n_moves, sizeof *draft->moves);
 	move = &draft->moves[draft->n_moves++];
-	*move = (struct draft_move){.guest = guest, .target = INDEX_NONE, .wanted = wanted};
+	*move = (struct draft_move){
+		.guest = guest, .source = draft->inventory->guests[guest].host, .target = INDEX_NONE, .wanted = wanted,
+	};
 	move->priority = draft->inventory->guests[guest].priority;
 	return move;
 }
@@ -31,6 +33,12 @@ void draft_block(struct draft *draft, uint32_t guest, const char *name, const st
 const struct wanted_move *draft_wanted(const struct draft *draft, const struct draft_move *move)
 {
 	return move->wanted == INDEX_NONE ? NULL : &draft->request->moves[move->wanted];
+}
+
+const struct wanted_move *draft_mapping(const struct draft *draft, const struct draft_move *move, const struct request **ret_request)
+{
+	*ret_request = move->leg == LEG_FIRST ? NULL : draft->request;
+	return move->leg == LEG_FIRST ? NULL : draft_wanted(draft, move);
 }
 
 void draft_compact(struct draft *draft)

@@ -5,10 +5,11 @@
 #include "ledger.h"
 
 struct draft_move {
-	uint32_t guest, target; /* INDEX_NONE until it is placed */
+	uint32_t guest, source, target; /* target INDEX_NONE until it is placed */
 	uint32_t wanted;
 	int32_t priority;
 	enum move_method method; /* LIVE or COLD */
+	enum leg leg;
 	bool is_chosen;         /* by the planner, not by the operator */
 	uint32_t sequence;      /* in a feasible order, one after the other */
 	bool is_tight;          /* has room only after others have left */
@@ -33,6 +34,8 @@ struct draft_move *draft_add(struct draft *draft, uint32_t guest, uint32_t wante
 /* Copies the error. guest may be INDEX_NONE. */
 void draft_block(struct draft *draft, uint32_t guest, const char *name, const struct error *error);
 const struct wanted_move *draft_wanted(const struct draft *draft, const struct draft_move *move);
+/* What maps its pools and networks: nothing on the way to a third host. Both may be NULL. */
+const struct wanted_move *draft_mapping(const struct draft *draft, const struct draft_move *move, const struct request **ret_request);
 /* Takes out the moves whose target is INDEX_NONE. */
 void draft_compact(struct draft *draft);
 /* False when the request as a whole makes no sense. */

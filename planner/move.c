@@ -121,6 +121,23 @@ enum move_method move_method_by_name(const char *name)
 	return METHOD_LIVE;
 }
 
+static const char *const legs[LEG_COUNT] = {"whole", "first", "second"};
+
+const char *leg_name(enum leg leg)
+{
+	return legs[leg];
+}
+
+enum leg leg_by_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < LEG_COUNT; i++)
+		if (strcmp(legs[i], name) == 0)
+			break;
+	return (enum leg)i;
+}
+
 const char *batch_state_name(enum batch_state state)
 {
 	return batches[state].name;

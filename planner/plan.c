@@ -59,15 +59,16 @@ static void fill_job(const struct draft *draft, const struct draft_move *move, s
 	const struct model *model = draft->ledger->model;
 	const struct guest *guest = &draft->inventory->guests[move->guest];
 	const struct wanted_move *wanted = draft_wanted(draft, move);
-	uint64_t disk_bytes = planner_disk_bytes(draft->inventory, move->guest, move->target, NULL);
+	uint64_t disk_bytes = planner_disk_bytes(draft->inventory, move->guest, move->source, move->target, NULL);
 	struct path path;
-	bool has_path = model_path(model, guest->host, move->target, wanted != NULL ? wanted->max_rate_bytes_per_s : 0, &path);
+	bool has_path = model_path(model, move->source, move->target, wanted != NULL ? wanted->max_rate_bytes_per_s : 0, &path);
 
 	assert(has_path);
 	(void)has_path;
 	job->guest = move->guest;
-	job->source = guest->host;
+	job->source = move->source;
 	job->target = move->target;
+	job->first_leg = INDEX_NONE;
 	memcpy(job->links, path.links, sizeof job->links);
 	job->n_links = path.n_links;
 	job->memory_rate_bytes_per_s = path.memory_rate_bytes_per_s;
@@ -92,6 +93,29 @@ static int by_sequence(const void *a, const void *b)
 	const struct draft_move *x = a, *y = b;
 
 	return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
+}
+
+/* A second leg and the first of the same guest, which is before it in the feasible order. */
+static void link_legs(const struct draft *draft, struct jobs *jobs)
+{
+	uint32_t *first = NULL;
+	uint32_t i;
+
+	for (i = 0; i < jobs->n; i++) {
+		uint32_t guest = jobs->jobs[i].guest;
+
+		if (draft->moves[i].leg == LEG_WHOLE)
+			continue;
+		if (first == NULL)
+			first = xcalloc(draft->inventory->n_guests, sizeof *first);
+		if (draft->moves[i].leg == LEG_FIRST) {
+			first[guest] = i;
+			continue;
+		}
+		jobs->jobs[i].first_leg = first[guest];
+		jobs->has_legs = true;
+	}
+	free(first);
 }
 
 /* Numbers each host's departures and arrivals in the feasible order. */
@@ -148,6 +172,7 @@ static void make_jobs(struct draft *draft, struct jobs *jobs)
 		qsort(draft->moves, draft->n_moves, sizeof *draft->moves, by_sequence);
 	for (i = 0; i < jobs->n; i++)
 		fill_job(draft, &draft->moves[i], &jobs->jobs[i]);
+	link_legs(draft, jobs);
 	number_jobs(jobs);
 	count_rooms(draft->ledger, jobs);
 }
@@ -234,6 +259,12 @@ static const char *say_unending(const struct plan_options *options)
 		"last: writes faster than the link carries, given up if nothing ends it";
 }
 
+/* Where a guest is wanted that goes by way of another host. */
+static uint32_t wanted_target(const struct draft *draft, const struct draft_move *first)
+{
+	return inventory_host(draft->inventory, draft_wanted(draft, first)->to);
+}
+
 static void say_why(const struct draft *draft, const struct draft_move *from, const struct jobs *jobs, const struct job *job, size_t place,
 	struct planned_move *move)
 {
@@ -249,16 +280,19 @@ static void say_why(const struct draft *draft, const struct draft_move *from, co
 	else
 		snprintf(order, sizeof order, move->after != INDEX_NONE ? "waits for room there" : job->priority != 0 ? "place %zu by priority" : "place %zu in the order", place + 1);
 	say_ejected(draft, move, order, sizeof order);
-	if (from->method == METHOD_COLD)
+	if (from->leg == LEG_FIRST)
+		snprintf(move->reason, sizeof move->reason, "through %.32s, for %.32s can take it only when it has left %.32s; %s", target->name,
+			draft->inventory->hosts[wanted_target(draft, from)].name, draft->inventory->hosts[move->source].name, order);
+	else if (from->method == METHOD_COLD)
 		snprintf(move->reason, sizeof move->reason, "cold: %s; %s", ledger->inventory->guests[move->guest].state == GUEST_SHUTOFF ?
 			"is shut off, its disks are copied" : "is shut down, its disks are copied, and it is started there", order);
 	else if (from->is_chosen)
 		snprintf(move->reason, sizeof move->reason, "least loaded of the hosts that fit, %" PRIu64
 			" %% of its memory taken when all have arrived; %s", full, order);
 	else
-		snprintf(move->reason, sizeof move->reason, "as asked%s%.60s%s; %s", wanted != NULL && wanted->where != NULL ? " (" : "",
+		snprintf(move->reason, sizeof move->reason, "as asked%s%.60s%s%s; %s", wanted != NULL && wanted->where != NULL ? " (" : "",
 			wanted != NULL && wanted->where != NULL ? wanted->where : "",
-			wanted != NULL && wanted->where != NULL ? ")" : "", order);
+			wanted != NULL && wanted->where != NULL ? ")" : "", from->leg == LEG_SECOND ? ", on from there" : "", order);
 }
 
 /* Until some have been measured, a downtime may be as long as the hypervisor is allowed to make it. */
@@ -298,7 +332,8 @@ static void fill_move(const struct draft *draft, const struct jobs *jobs, const 
 	move->target = job->target;
 	move->wanted = draft->moves[number].wanted;
 	move->method = draft->moves[number].method;
-	move->disk_bytes = planner_disk_bytes(draft->inventory, job->guest, job->target, &move->kind);
+	move->leg = draft->moves[number].leg;
+	move->disk_bytes = planner_disk_bytes(draft->inventory, job->guest, job->source, job->target, &move->kind);
 	move->start_ms = schedule->start_us[number] / 1000;
 	move->duration_ms = end_ms - move->start_ms;
 	move->bytes = job->best.bytes;

@@ -8,6 +8,7 @@
 /* One move with everything that its time depends on. */
 struct job {
 	uint32_t guest, source, target;
+	uint32_t first_leg; /* the job that brings its guest to the source; INDEX_NONE when it is there */
 	uint32_t links[MODEL_LINKS_MAX];
 	uint32_t n_links;
 	uint64_t rate_bytes_per_s;   /* best; what it takes from its links as head */
@@ -31,7 +32,7 @@ struct jobs {
 	struct job *jobs;
 	size_t n;
 	int64_t *free_memory, *free_vcpus; /* per host before anything moves; below 0 where too much runs already */
-	bool has_tight, has_strict;
+	bool has_tight, has_strict, has_legs;
 };
 
 struct schedule {

@@ -29,7 +29,7 @@ bool run_needs_global(const struct run *run)
 			host->max_outgoing_storage) != 0)
 			return true;
 	}
-	return run->options->max_migrations > 0 || run->has_sequence;
+	return run->options->max_migrations > 0 || run->has_sequence || run->jobs->has_legs;
 }
 
 void run_note_link(struct run *run, uint32_t link)
@@ -90,6 +90,8 @@ static bool groups_allow(const struct run *run, const struct job *job)
 
 static bool room_allows(const struct run *run, const struct job *job)
 {
+	if (job->first_leg != INDEX_NONE && run->active[job->first_leg].phase != PHASE_ENDED)
+		return false;
 	if ((job->is_strict || (job->is_tight && run->mode == ROOM_BY_SEQUENCE)) &&
 		(run->departed[job->target] < job->need_departures || run->arrived[job->target] < job->need_arrivals))
 		return false;

@@ -207,7 +207,7 @@ static uint32_t find_cause(struct search *search, uint32_t number, bool *ret_is_
 			if (draw(&search->state) % ++n == 0)
 				found = other;
 		}
-	at = search->now->after[number];
+	at = search->now->after[number] != INDEX_NONE ? search->now->after[number] : job->first_leg;
 	if (at == INDEX_NONE || (n > 0 && (search->now->end_us[at] < start - CAUSE_US || draw(&search->state) % 2 == 0)))
 		return found;
 	*ret_is_room = true;

@@ -1,7 +1,7 @@
 /* What the end of a schedule hangs on: the guest that ends last, what it waited for, what that waited for, and so on back to
  * somebody who could begin at once.
  *
- * A wait is for room, which the schedule names itself, or for a link: then somebody on a link of the move ended just when it
+ * A wait is for room, which the schedule names itself, for the first leg of the same guest, or for a link: then somebody on a link of the move ended just when it
  * began. Links are long queues, so their waits in a row are told as one.
  */
 #include "why.h"
@@ -99,6 +99,9 @@ static uint32_t cause_of(const struct chain *chain, uint32_t number, uint32_t *r
 		return INDEX_NONE;
 	if (after != INDEX_NONE && chain->schedule->end_us[after] >= chain->schedule->start_us[number] - CAUSE_US)
 		return after;
+	after = chain->jobs->jobs[number].first_leg;
+	if (after != INDEX_NONE && chain->schedule->end_us[after] >= chain->schedule->start_us[number] - CAUSE_US)
+		return after;
 	return link_cause(chain, number, ret_link);
 }
 
@@ -116,6 +119,11 @@ static uint32_t tell(const struct chain *chain, uint32_t number, char *text, siz
 
 	if (cause == INDEX_NONE)
 		return INDEX_NONE;
+	if (cause == chain->jobs->jobs[number].first_leg) {
+		snprintf(text + used, size - used, ", which came to %.32s first",
+			chain->jobs->model->inventory->hosts[chain->jobs->jobs[cause].target].name);
+		return cause;
+	}
 	if (link == INDEX_NONE) {
 		snprintf(text + used, size - used, ", for which %.32s had to leave %.32s", guest_name(chain, cause),
 			chain->jobs->model->inventory->hosts[chain->jobs->jobs[cause].source].name);

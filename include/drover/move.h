@@ -107,6 +107,8 @@ struct move_record {
 	char *target;
 	enum move_kind kind;
 	enum move_method method;
+	enum leg leg;       /* of two moves of one guest in the batch: the second begins where the first has ended */
+	uint64_t after;     /* id of the move of the batch that must end before; 0 = none */
 	bool was_shutoff;   /* cold: it did not run, so it is not started either */
 	enum move_state state;
 	uint64_t epoch;     /* grows with each attempt; stands in the guest's tag */

@@ -82,6 +82,17 @@ const char *request_kind_name(enum request_kind kind);
 enum move_kind { MOVE_SHARED, MOVE_SHARED_NOTHING, MOVE_MIXED }; /* no disk, all disks, some disks copied */
 const char *move_kind_name(enum move_kind kind);
 
+/* Guests whose destinations wait for each other's room go round in a circle. One of them goes by way of a third host: two moves of
+ * one guest in one plan, the second of which begins where the first has ended. No other guest is in a plan twice. */
+enum leg {
+	LEG_WHOLE,  /* from where it is to where it is wanted */
+	LEG_FIRST,  /* to the third host, as it is: what the request maps is mapped by the second */
+	LEG_SECOND, /* on from there */
+	LEG_COUNT
+};
+const char *leg_name(enum leg leg); /* whole, first, second */
+enum leg leg_by_name(const char *name); /* LEG_COUNT when unknown */
+
 struct planned_move {
 	uint32_t guest;
 	uint32_t source;
@@ -89,6 +100,7 @@ struct planned_move {
 	uint32_t wanted; /* index into request->moves, INDEX_NONE for a drain */
 	enum move_kind kind;
 	enum move_method method;
+	enum leg leg; /* the first stands before the second */
 	int64_t start_ms; /* from the start of the batch */
 	int64_t duration_ms;
 	int64_t duration_low_ms, duration_high_ms; /* the range that the measurements allow */
@@ -100,7 +112,7 @@ struct planned_move {
 	uint32_t network; /* index into inventory->networks, INDEX_NONE = any */
 	uint32_t after;   /* index of the planned move that must end before; INDEX_NONE = none */
 	bool converges;
-	char reason[224]; /* why this target, and why at this place in the order */
+	char reason[288]; /* why this target, and why at this place in the order */
 };
 
 /* The schedule that the times come from: from then on that move is counted with that rate, until its
@@ -244,8 +256,8 @@ struct dirty_look {
 /* The memory it writes to again and again, at most; 0 = the looks do not tell. See planner/working_set.c. */
 uint64_t planner_working_set(const struct dirty_look *look, uint64_t memory_bytes);
 
-/* Bytes of the guest's disks that must be copied to target; also the kind of the move. */
-uint64_t planner_disk_bytes(const struct inventory *inventory, uint32_t guest, uint32_t target,
+/* Bytes of the guest's disks that must be copied from source to target; also the kind of the move. */
+uint64_t planner_disk_bytes(const struct inventory *inventory, uint32_t guest, uint32_t source, uint32_t target,
 	enum move_kind *ret_kind);
 /* True when this disk is copied in a move from source to target, false when it is shared or read-only. */
 bool planner_disk_is_copied(const struct inventory *inventory, const struct disk *disk, uint32_t source, uint32_t target);

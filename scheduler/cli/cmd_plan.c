@@ -204,13 +204,14 @@ static bool ask_by_next_network(struct site *site, const struct planned_move *mo
 	struct hv_reply *reply, struct error *err)
 {
 	const struct inventory *inventory = site->inventory;
+	uint32_t source = inventory->guests[move->guest].host;
 	bool *excluded = xcalloc(inventory->n_networks + 1, sizeof *excluded);
 	uint32_t network, source_link, target_link;
 	struct error first = reply->error;
 	bool is_good = true;
 
 	while (is_good && reply->error.code == ERR_NETWORK_DOWN &&
-		planner_network_but(inventory, move->source, move->target, excluded, &network, &source_link, &target_link, NULL) &&
+		planner_network_but(inventory, source, move->target, excluded, &network, &source_link, &target_link, NULL) &&
 		network != INDEX_NONE) {
 		char *address = planner_address(inventory, move->target, target_link);
 
@@ -243,11 +244,13 @@ static bool ask_hosts(struct site *site, const struct want *want, const struct p
 
 	for (i = 0; i < plan->n_moves; i++) {
 		const struct planned_move *move = &plan->moves[i];
-		const struct wanted_move *wanted = move->wanted != INDEX_NONE ? &want->request->moves[move->wanted] : NULL;
+		const struct wanted_move *wanted = move->wanted != INDEX_NONE && move->leg != LEG_FIRST ? &want->request->moves[move->wanted] : NULL;
+		const struct request *request = move->leg != LEG_FIRST ? want->request : NULL;
 		const struct guest *guest = &site->inventory->guests[move->guest];
-		uint32_t network = INDEX_NONE, source_link = INDEX_NONE, target_link = INDEX_NONE;
+		/* Of a second leg too the host is asked where the guest is now: may it run on the target at all? */
+		uint32_t source = guest->host, network = INDEX_NONE, source_link = INDEX_NONE, target_link = INDEX_NONE;
 
-		if (planner_network(site->inventory, move->source, move->target, &network, &source_link, &target_link, NULL))
+		if (planner_network(site->inventory, source, move->target, &network, &source_link, &target_link, NULL))
 			addresses[i] = planner_address(site->inventory, move->target, target_link);
 		/* Of a guest that goes nowhere only its host is asked. */
 		requests[i] = (struct hv_request){
@@ -258,13 +261,13 @@ static bool ask_hosts(struct site *site, const struct want *want, const struct p
 			.check_address = network == INDEX_NONE || site->inventory->networks[network].is_checked,
 			.guest = guest->name,
 			.uuid = guest->uuid,
-			.host = site->inventory->hosts[move->source].name,
+			.host = site->inventory->hosts[source].name,
 			.target = site->inventory->hosts[move->target].name,
-			.nets = wanted != NULL && wanted->n_nets > 0 ? wanted->nets : want->request->nets,
-			.n_nets = wanted != NULL && wanted->n_nets > 0 ? wanted->n_nets : want->request->n_nets,
+			.nets = wanted != NULL && wanted->n_nets > 0 ? wanted->nets : request != NULL ? request->nets : NULL,
+			.n_nets = wanted != NULL && wanted->n_nets > 0 ? wanted->n_nets : request != NULL ? request->n_nets : 0,
 			.keep_backing = site->config->engine.keep_backing,
 		};
-		requests[i].pools = planner_pool_maps(wanted, want->request, &requests[i].n_pools);
+		requests[i].pools = planner_pool_maps(wanted, request, &requests[i].n_pools);
 	}
 	is_good = loop_gather(world_loop(site->world), requests, plan->n_moves, PREFLIGHT_TIMEOUT_MS, replies, err);
 	for (i = 0; i < plan->n_moves && is_good && site->config->engine.network_fallback; i++)

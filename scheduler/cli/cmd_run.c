@@ -55,8 +55,9 @@ static int go_on(struct site *site, const struct batch_record *batch)
 	for (i = 0; i < site->image->n_moves; i++) {
 		if (site->image->moves[i].batch != batch->id)
 			continue;
-		all++;
-		done += site->image->moves[i].state == MOVE_DONE;
+		/* A guest that goes by way of a third host has come when its second leg is done. */
+		all += site->image->moves[i].leg != LEG_FIRST;
+		done += site->image->moves[i].leg != LEG_FIRST && site->image->moves[i].state == MOVE_DONE;
 	}
 	/* A pause outlives whoever asked for it; what was on its way when drover died is seen to its end all the same. */
 	wish.ends_when_quiet = batch->state == BATCH_PAUSED;

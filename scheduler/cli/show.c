@@ -220,14 +220,16 @@ void show_report(const struct args *args, const struct batch_record *batch, cons
 {
 	int64_t end = batch->ended_wall_ms != 0 ? batch->ended_wall_ms : now_wall_ms;
 	uint64_t bytes = 0;
-	size_t i, done = 0;
+	size_t i, done = 0, guests = 0;
 
 	if (!output_is_table(args)) {
 		output_text(args, report_json(batch, moves, n_moves, now_wall_ms), "moves", report_keys);
 		return;
 	}
 	for (i = 0; i < n_moves; i++) {
-		done += moves[i]->state == MOVE_DONE;
+		/* A guest that went by way of a third host has come when its second leg is done. */
+		guests += moves[i]->leg != LEG_FIRST;
+		done += moves[i]->leg != LEG_FIRST && moves[i]->state == MOVE_DONE;
 		bytes += moves[i]->bytes_transferred;
 	}
 	report_table(args, batch, moves, n_moves, now_wall_ms);
@@ -236,7 +238,7 @@ void show_report(const struct args *args, const struct batch_record *batch, cons
 		if (moves[i]->warning.code != ERR_NONE)
 			say_warning("%s", moves[i]->warning.message);
 	printf("%sBatch %llu (%s): %s. %zu of %zu guests moved, %s, in %s.\nPlanned: %s; no plan can be faster than %s.\n",
-		n_moves > 0 ? "\n" : "", (unsigned long long)batch->id, batch->title, batch_state_name(batch->state), done, n_moves,
+		n_moves > 0 ? "\n" : "", (unsigned long long)batch->id, batch->title, batch_state_name(batch->state), done, guests,
 		human_bytes(bytes).text, human_duration(end - batch->created_wall_ms).text,
 		human_duration(batch->planned_makespan_ms).text, human_duration(batch->lower_bound_ms).text);
 }

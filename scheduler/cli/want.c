@@ -212,21 +212,37 @@ static bool begin_undo(struct want *want, struct site *site, const struct batch_
 	return is_lifted;
 }
 
+/* The last that was done of what a move began: with two legs the second, when it has ended well too. */
+static const struct move_record *last_leg(const struct store_image *image, const struct move_record *move)
+{
+	size_t i;
+
+	for (i = 0; i < image->n_moves && move->leg == LEG_FIRST; i++) {
+		const struct move_record *other = &image->moves[i];
+
+		if (other->batch == move->batch && other->leg == LEG_SECOND && other->state == MOVE_DONE && strcmp(identity(other), identity(move)) == 0)
+			return other;
+	}
+	return move;
+}
+
+/* From where it is now, in one move: the way by which it came is not gone back. */
 static void undo_move(struct want *want, const struct site *site, const struct move_record *move)
 {
 	uint32_t guest = inventory_guest(site->inventory, identity(move), NULL);
 	const char *where = guest != INDEX_NONE ? site->inventory->hosts[site->inventory->guests[guest].host].name : NULL;
+	const char *target = last_leg(site->image, move)->target;
 	struct wanted_move *wanted;
 
 	if (where != NULL && strcmp(where, move->source) == 0)
 		return;
-	if (where == NULL || strcmp(where, move->target) != 0) {
+	if (where == NULL || strcmp(where, target) != 0) {
 		say_note("Guest %s stays: it is %s%s, and the batch had moved it to %s.", move->guest,
-			where != NULL ? "on " : "on no host any more", where != NULL ? where : "", move->target);
+			where != NULL ? "on " : "on no host any more", where != NULL ? where : "", target);
 		return;
 	}
 	wanted = request_add_move(want->request, identity(move));
-	wanted->from = xstrdup(move->target);
+	wanted->from = xstrdup(target);
 	wanted->to = xstrdup(move->source);
 }
 
@@ -255,7 +271,7 @@ static int read_undo(struct want *want, struct site *site, const char *word)
 	}
 	is_lifted = begin_undo(want, site, batch);
 	for (i = 0; i < site->image->n_moves; i++)
-		if (site->image->moves[i].batch == id && site->image->moves[i].state == MOVE_DONE)
+		if (site->image->moves[i].batch == id && site->image->moves[i].state == MOVE_DONE && site->image->moves[i].leg != LEG_SECOND)
 			undo_move(want, site, &site->image->moves[i]);
 	/* With nothing to move and no cordon to lift, there is no batch to start either. */
 	if (want->request->n_moves == 0 && !is_lifted)

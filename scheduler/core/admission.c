@@ -189,6 +189,8 @@ static bool room_there(const struct engine *engine, const struct move *move, str
 /* Cheapest tests first: this is asked for every waiting move whenever something becomes free. */
 static bool check(const struct engine *engine, const struct move *move, bool with_text, struct error *why)
 {
+	if (!legs_allow(engine, move, why))
+		return false;
 	if (move->guest == INDEX_NONE || move->source == INDEX_NONE || move->target == INDEX_NONE)
 		return error_set(why, ERR_WAIT_HOST, "host %s has not answered since drover was started",
 			move->record.source);
@@ -220,6 +222,7 @@ static void replace_or_fail(struct engine *engine, struct move *move, const stru
 	struct error none = *why; /* why it ends, if it does: a refusal, not a wait */
 	uint32_t other = INDEX_NONE;
 
+	legs_exclude(engine, move);
 	if (wanted == NULL || wanted->to == NULL)
 		other = planner_place(engine->inventory, engine->ledger, move->guest, move_request_of(engine, move), wanted,
 			move->excluded, &none);
@@ -260,7 +263,8 @@ static void wake_at(struct engine *engine, int64_t at_ms)
 /* Its host was silent when drover was started, so nothing of the guest is known in this life but its name. */
 static void refuse_unknown(struct engine *engine, struct move *move, struct error *why)
 {
-	const char *source = move->record.source;
+	const struct move *first = legs_first_of(engine, move);
+	const char *source = move->record.source, *silent = first != NULL ? first->record.source : source;
 
 	wake_at(engine, engine->now_ms + 1000);
 	if (move->source == INDEX_NONE || move->target == INDEX_NONE) {
@@ -268,7 +272,7 @@ static void refuse_unknown(struct engine *engine, struct move *move, struct erro
 			move->source == INDEX_NONE ? source : move->record.target);
 		move_end(engine, move, MOVE_FAILED, why);
 	} else if (engine->inventory->hosts[move->source].reachable) {
-		error_set(why, ERR_UNKNOWN_GUEST, "guest %s: host %s did not answer when drover was started", move->record.guest, source);
+		error_set(why, ERR_UNKNOWN_GUEST, "guest %s: host %s did not answer when drover was started", move->record.guest, silent);
 		error_hint(why, "the host answers now: ask for the move again");
 		move_end(engine, move, MOVE_FAILED, why);
 	} else if (is_host_given_up(engine, move)) {
@@ -279,6 +283,12 @@ static void refuse_unknown(struct engine *engine, struct move *move, struct erro
 
 static void refused(struct engine *engine, struct move *move, struct error *why)
 {
+	if (legs_are_broken(engine, move)) {
+		legs_end(engine, move);
+		return;
+	}
+	if (why->code == ERR_WAIT_DEPENDENCY)
+		return;
 	if (move->guest == INDEX_NONE || move->source == INDEX_NONE || move->target == INDEX_NONE) {
 		refuse_unknown(engine, move, why);
 		return;

@@ -62,7 +62,7 @@ static struct batch *add_batch(struct engine *engine, const struct event *event)
 }
 
 /* The moves array may be moved in memory: callers hold indices, not pointers, over this. */
-static struct move *add_move(struct engine *engine, uint32_t batch, uint32_t guest)
+static struct move *add_move(struct engine *engine, uint32_t batch, uint32_t guest, uint32_t source)
 {
 	const struct guest *facts = &engine->inventory->guests[guest];
 	struct move *move;
@@ -75,7 +75,7 @@ static struct move *add_move(struct engine *engine, uint32_t batch, uint32_t gue
 			.batch = engine->batches[batch].record.id,
 			.order = (uint32_t)engine->n_moves - engine->batches[batch].first_move,
 			.guest = xstrdup(facts->name),
-			.source = xstrdup(engine->inventory->hosts[facts->host].name),
+			.source = xstrdup(engine->inventory->hosts[source].name),
 			.state = MOVE_PLANNED,
 			.measured_downtime_ms = -1,
 			.autostart = facts->autostart,
@@ -85,10 +85,11 @@ static struct move *add_move(struct engine *engine, uint32_t batch, uint32_t gue
 		.index = (uint32_t)engine->n_moves,
 		.batch = batch,
 		.guest = guest,
-		.source = facts->host,
+		.source = source,
 		.target = INDEX_NONE,
 		.wanted = INDEX_NONE,
 		.after = INDEX_NONE,
+		.other_leg = INDEX_NONE,
 		.active_at = INDEX_NONE,
 		.next_waiting = INDEX_NONE,
 		.previous_waiting = INDEX_NONE,
@@ -100,14 +101,24 @@ static struct move *add_move(struct engine *engine, uint32_t batch, uint32_t gue
 	return move;
 }
 
+/* Moves of one batch have numbers in a row. */
+static void wait_for(struct engine *engine, struct move *move, uint32_t planned_after)
+{
+	if (planned_after == INDEX_NONE)
+		return;
+	move->after = engine->batches[move->batch].first_move + planned_after;
+	move->record.after = move->record.id - move->record.order + planned_after;
+}
+
 static void add_planned(struct engine *engine, uint32_t batch, const struct planned_move *planned)
 {
-	struct move *move = add_move(engine, batch, planned->guest);
-	const struct wanted_move *wanted;
+	struct move *move = add_move(engine, batch, planned->guest,
+		planned->leg == LEG_SECOND ? planned->source : engine->inventory->guests[planned->guest].host);
 
 	move->wanted = planned->wanted;
 	move->record.kind = planned->kind;
 	move->record.method = planned->method;
+	move->record.leg = planned->leg;
 	move->record.reason = xstrdup(planned->reason);
 	move->record.planned_start_ms = planned->start_ms;
 	move->record.planned_duration_ms = planned->duration_ms;
@@ -115,14 +126,12 @@ static void add_planned(struct engine *engine, uint32_t batch, const struct plan
 	move->record.planned_bytes = planned->bytes;
 	move->record.planned_rate_bytes_per_s = planned->rate_bytes_per_s;
 	move->planned_disk_bytes = planned->disk_bytes;
-	if (planned->after != INDEX_NONE)
-		move->after = engine->batches[batch].first_move + planned->after;
-	wanted = move_wanted(engine, move);
-	if (wanted != NULL) {
-		move->not_before_wall_ms = wanted->not_before_wall_ms;
-		move->max_rate_bytes_per_s = wanted->max_rate_bytes_per_s;
-	}
-	engine->guest_move[planned->guest] = move->index;
+	wait_for(engine, move, planned->after);
+	move_take_wishes(engine, move);
+	if (planned->leg == LEG_SECOND)
+		legs_link(engine, move);
+	else
+		engine->guest_move[planned->guest] = move->index;
 	move_set_target(engine, move, planned->target);
 	engine->batches[batch].n_unfinished++;
 	move_set_state(engine, move, MOVE_WAITING, "planned: %s", planned->reason);
@@ -136,7 +145,7 @@ static void add_blocked(struct engine *engine, uint32_t batch, const struct bloc
 
 	if (blocked->guest == INDEX_NONE)
 		return;
-	move = add_move(engine, batch, blocked->guest);
+	move = add_move(engine, batch, blocked->guest, engine->inventory->guests[blocked->guest].host);
 	move->record.error = blocked->error;
 	move->record.ended_wall_ms = engine->wall_ms;
 	move_set_state(engine, move, MOVE_FAILED, "%s", blocked->error.message);
@@ -175,16 +184,18 @@ static void cordon_hosts(struct engine *engine, const struct request *request, c
 
 static void end_batch_if_over(struct engine *engine, struct batch *batch)
 {
-	uint32_t done = 0, cancelled = 0, i;
+	uint32_t done = 0, cancelled = 0, guests = 0, moved = 0, i;
 	enum batch_state state;
 
 	if (batch->n_unfinished > 0 || batch_state_is_end(batch->record.state))
 		return;
 	for (i = 0; i < batch->n_moves; i++) {
-		enum move_state end = engine->moves[batch->first_move + i].record.state;
+		const struct move_record *move = &engine->moves[batch->first_move + i].record;
 
-		done += end == MOVE_DONE;
-		cancelled += end == MOVE_CANCELLED;
+		done += move->state == MOVE_DONE;
+		cancelled += move->state == MOVE_CANCELLED;
+		guests += move->leg != LEG_FIRST;
+		moved += move->leg != LEG_FIRST && move->state == MOVE_DONE;
 	}
 	if (done == batch->n_moves)
 		state = BATCH_DONE;
@@ -193,7 +204,7 @@ static void end_batch_if_over(struct engine *engine, struct batch *batch)
 	batch->record.state = state;
 	batch->record.ended_wall_ms = engine->wall_ms;
 	engine_touch_batch(engine, batch);
-	engine_audit(engine, batch, NULL, "running", batch_state_name(state), "%u of %u moved", done, batch->n_moves);
+	engine_audit(engine, batch, NULL, "running", batch_state_name(state), "%u of %u moved", moved, guests);
 }
 
 void batch_move_ended(struct engine *engine, struct move *move)

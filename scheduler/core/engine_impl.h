@@ -81,6 +81,7 @@ struct move {
 	uint32_t guest, source, target; /* in the inventory; INDEX_NONE when it does not know them */
 	uint32_t wanted;            /* in the batch's request; INDEX_NONE */
 	uint32_t after;             /* move that must end before; INDEX_NONE */
+	uint32_t other_leg;         /* of the same guest; INDEX_NONE unless it goes by way of a third host: see legs.c */
 	uint32_t active_at;         /* position in engine->active, INDEX_NONE when not there */
 	uint32_t next_waiting, previous_waiting;
 	uint32_t waits_at;          /* the link in whose list that is; INDEX_NONE = in the list of those without one */
@@ -305,12 +306,29 @@ void move_deactivate(struct engine *engine, struct move *move);
 /* Ends it: DONE, FAILED or CANCELLED. */
 void move_end(struct engine *engine, struct move *move, enum move_state state, const struct error *why);
 const struct wanted_move *move_wanted(const struct engine *engine, const struct move *move);
+/* When it may begin and how fast it may be: both legs of a guest alike. */
+void move_take_wishes(const struct engine *engine, struct move *move);
 const struct request *move_request_of(const struct engine *engine, const struct move *move);
 
 /* batch.c */
 void batch_start(struct engine *engine, const struct event *event, struct actions *actions);
 void batch_command(struct engine *engine, const struct event *event, struct actions *actions);
 void batch_move_ended(struct engine *engine, struct move *move);
+
+/* legs.c: guests that go by way of a third host */
+void legs_link(struct engine *engine, struct move *second); /* finds its first leg among the moves before it */
+const struct move *legs_first_of(const struct engine *engine, const struct move *move); /* NULL when it is no second leg */
+bool legs_allow(const struct engine *engine, const struct move *move, struct error *why);
+/* Its first leg has ended, and did not bring the guest to where this one begins. */
+bool legs_are_broken(const struct engine *engine, const struct move *move);
+void legs_end(struct engine *engine, struct move *second); /* for that reason */
+/* Hosts that are no way for this first leg, into move->excluded. */
+void legs_exclude(struct engine *engine, struct move *first);
+void legs_follow(struct engine *engine, const struct move *first); /* the second begins where the first now leads */
+uint32_t legs_guest_move(const struct engine *engine, const struct move *ended); /* that its guest is on now; INDEX_NONE */
+void legs_go_on(struct engine *engine, const struct move *first); /* it has moved */
+void legs_say_where(const struct engine *engine, struct move *second); /* it ends without having moved */
+
 /* measure.c */
 void measure_begin(struct engine *engine, const struct batch *batch);
 void measure_reply(struct engine *engine, const struct hv_reply *reply);

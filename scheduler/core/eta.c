@@ -95,6 +95,19 @@ void engine_move_live(const struct engine *engine, size_t i, struct move_live *r
 		error_set(&ret_live->waiting, ERR_WAIT_TURN, "it starts next");
 }
 
+static int64_t left_of(const struct engine *engine, const struct move *move)
+{
+	return move_state_is_end(move->record.state) ? 0 : (int64_t)(remaining_of(move) * 1000 / rate_for(engine, move));
+}
+
+/* A guest that goes by way of a third host has both legs before it, one after the other. */
+static int64_t legs_left(const struct engine *engine, const struct move *move)
+{
+	const struct move *first = legs_first_of(engine, move);
+
+	return first == NULL ? 0 : left_of(engine, first) + engine->options.plan.finish_ms + left_of(engine, move);
+}
+
 /* The most loaded link decides: what is left on it over what it carries. Its range is that of the moves, each by its part of the
  * work, as a plan has it. */
 void engine_batch_eta(const struct engine *engine, uint64_t batch, int64_t *ret_low_ms, int64_t *ret_ms, int64_t *ret_high_ms)
@@ -107,20 +120,22 @@ void engine_batch_eta(const struct engine *engine, uint64_t batch, int64_t *ret_
 
 	for (i = 0; i < engine->n_moves; i++) {
 		const struct move *move = &engine->moves[i];
-		uint64_t time_ms;
+		int64_t time_ms;
 
 		if (move->record.batch != batch || move_state_is_end(move->record.state))
 			continue;
 		is_over = false;
-		time_ms = remaining_of(move) * 1000 / rate_for(engine, move);
-		weight += time_ms;
-		ranges += time_ms * range_of(engine, move);
+		time_ms = left_of(engine, move);
+		weight += (uint64_t)time_ms;
+		ranges += (uint64_t)time_ms * range_of(engine, move);
+		if (legs_left(engine, move) > longest_ms)
+			longest_ms = legs_left(engine, move);
 		for (j = 0; j < LINKS_OF_MOVE; j++) {
 			uint64_t *load = move->links[j] != INDEX_NONE ? &loads[move->links[j]] : NULL;
 
 			if (load == NULL)
 				continue;
-			*load += time_ms;
+			*load += (uint64_t)time_ms;
 			if ((int64_t)*load > longest_ms)
 				longest_ms = (int64_t)*load;
 		}

@@ -196,6 +196,7 @@ static bool choose_again(struct engine *engine, struct move *move, bool exclude)
 	if (move->excluded == NULL)
 		move->excluded = xcalloc(engine->inventory->n_hosts, sizeof *move->excluded);
 	move->excluded[move->target] = true;
+	legs_exclude(engine, move);
 	other = planner_place(engine->inventory, engine->ledger, move->guest, move_request_of(engine, move), wanted,
 		move->excluded, NULL);
 	if (other == INDEX_NONE)

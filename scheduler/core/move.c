@@ -99,6 +99,12 @@ static void leave_waiting(struct engine *engine, struct move *move)
 	engine->n_waiting--;
 }
 
+/* A second leg leaves its host only when its first has come there; until then it ends with the first, whatever that host's link does. */
+static uint32_t place_to_wait(const struct engine *engine, const struct move *move)
+{
+	return legs_allow(engine, move, NULL) ? move->links[0] : INDEX_NONE;
+}
+
 /* Keeps the list in the order of the records, so that a move that comes back after a failure has
  * its old place in the plan. */
 static void enter_waiting(struct engine *engine, struct move *move)
@@ -106,7 +112,7 @@ static void enter_waiting(struct engine *engine, struct move *move)
 	struct waiting_list *list;
 	uint32_t after;
 
-	move->waits_at = move->links[0];
+	move->waits_at = place_to_wait(engine, move);
 	list = list_of(engine, move);
 	after = list->last;
 	while (after != INDEX_NONE && engine->moves[after].index > move->index)
@@ -128,7 +134,7 @@ static void enter_waiting(struct engine *engine, struct move *move)
 void move_find_links(struct engine *engine, struct move *move)
 {
 	links_of_move(engine, move);
-	if (move->is_waiting && move->waits_at != move->links[0]) {
+	if (move->is_waiting && move->waits_at != place_to_wait(engine, move)) {
 		leave_waiting(engine, move);
 		enter_waiting(engine, move);
 	}
@@ -142,12 +148,14 @@ void move_set_target(struct engine *engine, struct move *move, uint32_t target)
 	move->target = target;
 	move->record.target = xstrdup(engine->inventory->hosts[target].name);
 	move_find_links(engine, move);
+	legs_follow(engine, move);
 	move_touch(engine, move);
 }
 
+/* What a request says of targets and names is for where the guest is wanted, and not for a host on the way. */
 const struct request *move_request_of(const struct engine *engine, const struct move *move)
 {
-	return engine->batches[move->batch].request;
+	return move->record.leg == LEG_FIRST ? NULL : engine->batches[move->batch].request;
 }
 
 const struct wanted_move *move_wanted(const struct engine *engine, const struct move *move)
@@ -157,6 +165,16 @@ const struct wanted_move *move_wanted(const struct engine *engine, const struct 
 	if (request == NULL || move->wanted == INDEX_NONE || move->wanted >= request->n_moves)
 		return NULL;
 	return &request->moves[move->wanted];
+}
+
+void move_take_wishes(const struct engine *engine, struct move *move)
+{
+	const struct request *request = engine->batches[move->batch].request;
+
+	if (request == NULL || move->wanted == INDEX_NONE || move->wanted >= request->n_moves)
+		return;
+	move->not_before_wall_ms = request->moves[move->wanted].not_before_wall_ms;
+	move->max_rate_bytes_per_s = request->moves[move->wanted].max_rate_bytes_per_s;
 }
 
 /* Without a reservation the guest counts where it was found at the start; that may have been the wrong copy. */
@@ -263,11 +281,15 @@ void move_end(struct engine *engine, struct move *move, enum move_state state, c
 		move->record.error = *why;
 	else if (state == MOVE_DONE && move->record.error.code != ERR_LEFTOVER)
 		error_clear(&move->record.error);
+	if (state != MOVE_DONE)
+		legs_say_where(engine, move);
 	if (move->record.ended_wall_ms == 0)
 		move->record.ended_wall_ms = engine->wall_ms;
 	move_set_state(engine, move, state, "%s", move->record.error.message);
+	if (state == MOVE_DONE)
+		legs_go_on(engine, move);
 	if (move->guest != INDEX_NONE)
-		engine->guest_move[move->guest] = INDEX_NONE;
+		engine->guest_move[move->guest] = legs_guest_move(engine, move);
 	batch_move_ended(engine, move);
 	engine->must_admit = engine->must_grant = true;
 }

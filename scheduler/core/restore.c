@@ -56,6 +56,7 @@ static struct move *add_move(struct engine *engine, const struct move_record *re
 		.target = record->target != NULL ? inventory_host(inventory, record->target) : INDEX_NONE,
 		.wanted = find_wanted(engine->batches[batch].request, record),
 		.after = INDEX_NONE,
+		.other_leg = INDEX_NONE,
 		.active_at = INDEX_NONE,
 		.next_waiting = INDEX_NONE,
 		.previous_waiting = INDEX_NONE,
@@ -64,8 +65,19 @@ static struct move *add_move(struct engine *engine, const struct move_record *re
 		.disks_can_be_throttled = true,
 	};
 	engine->batches[batch].n_moves++;
+	move_take_wishes(engine, move);
 	links_of_move(engine, move);
 	return move;
+}
+
+/* Moves of one batch have numbers in a row. */
+static void wait_as_before(struct engine *engine, struct move *move)
+{
+	const struct batch *batch = &engine->batches[move->batch];
+	uint64_t place = move->record.after - engine->moves[batch->first_move].record.id;
+
+	if (move->record.after != 0 && place < batch->n_moves && engine->moves[batch->first_move + place].record.id == move->record.after)
+		move->after = batch->first_move + (uint32_t)place;
 }
 
 static bool runs_elsewhere(const struct engine *engine, const struct move *move)
@@ -106,6 +118,10 @@ static void resume_waiting(struct engine *engine, struct move *move)
 
 	if (move->record.state != MOVE_WAITING)
 		move_set_state(engine, move, MOVE_WAITING, "drover was started again");
+	if (!legs_allow(engine, move, NULL)) {
+		move_wait(engine, move, 0); /* where its guest is, its first leg finds out */
+		return;
+	}
 	if (host == move->source || (host == INDEX_NONE && is_source_silent)) {
 		move_wait(engine, move, 0);
 	} else if (host == INDEX_NONE || host == move->target) {
@@ -122,7 +138,8 @@ static void resume_move(struct engine *engine, struct move *move)
 	if (move_state_is_end(move->record.state))
 		return;
 	engine->batches[move->batch].n_unfinished++;
-	if (move->guest != INDEX_NONE)
+	/* The first leg of a guest stands before its second. */
+	if (move->guest != INDEX_NONE && engine->guest_move[move->guest] == INDEX_NONE)
 		engine->guest_move[move->guest] = move->index;
 }
 
@@ -154,8 +171,12 @@ static void add_batch(struct engine *engine, const struct store_image *image, co
 	for (i = 0; i < image->n_moves; i++)
 		if (image->moves[i].batch == record->id)
 			add_move(engine, &image->moves[i], at);
-	for (i = first; i < engine->n_moves; i++)
+	for (i = first; i < engine->n_moves; i++) {
+		wait_as_before(engine, &engine->moves[i]);
+		if (engine->moves[i].record.leg == LEG_SECOND)
+			legs_link(engine, &engine->moves[i]);
 		resume_move(engine, &engine->moves[i]);
+	}
 }
 
 static void resume_batch(struct engine *engine, struct batch *batch)

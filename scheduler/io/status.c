@@ -8,6 +8,7 @@
 
 struct counts {
 	uint32_t total, done, failed, cancelled, active, waiting;
+	uint32_t first_active, second_waiting; /* of two legs */
 	uint64_t planned_bytes, sent_bytes;
 };
 
@@ -71,23 +72,35 @@ static const char *phase_name(enum hv_phase phase)
 	return "none";
 }
 
+/* Guests are counted. One that goes by way of a third host has two moves: it has come, or not, with the second, and while the
+ * first is under way it does not wait. */
 static void count_move(struct counts *counts, const struct move_record *move)
 {
-	counts->total++;
-	counts->done += move->state == MOVE_DONE;
-	counts->failed += move->state == MOVE_FAILED;
-	counts->cancelled += move->state == MOVE_CANCELLED;
-	counts->waiting += move->state == MOVE_WAITING || move->state == MOVE_PLANNED;
-	counts->active += !move_state_is_end(move->state) && move->state != MOVE_WAITING && move->state != MOVE_PLANNED;
+	bool is_first = move->leg == LEG_FIRST, waits = move->state == MOVE_WAITING || move->state == MOVE_PLANNED;
+	bool is_active = !waits && !move_state_is_end(move->state);
+
+	counts->total += !is_first;
+	counts->done += !is_first && move->state == MOVE_DONE;
+	counts->failed += !is_first && move->state == MOVE_FAILED;
+	counts->cancelled += !is_first && move->state == MOVE_CANCELLED;
+	counts->first_active += is_first && is_active;
+	counts->waiting += move->leg == LEG_WHOLE && waits;
+	counts->second_waiting += move->leg == LEG_SECOND && waits;
+	counts->active += is_active;
 	counts->planned_bytes += move->planned_bytes;
 	counts->sent_bytes += move->bytes_transferred;
 }
 
+static uint32_t n_waiting(const struct counts *counts)
+{
+	return counts->waiting + (counts->second_waiting > counts->first_active ? counts->second_waiting - counts->first_active : 0);
+}
+
 static json_t *move_object(const struct move_record *move)
 {
-	return json_pack("{s:I, s:o, s:s, s:o, s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:o, s:o, s:o}", "id", (json_int_t)move->id,
+	return json_pack("{s:I, s:o, s:s, s:o, s:o, s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:o, s:o, s:o}", "id", (json_int_t)move->id,
 		"guest", text_of(move->guest), "uuid", move->uuid, "source", text_or_null(move->source), "target",
-		text_or_null(move->target), "kind", move_kind_name(move->kind), "state", move_state_name(move->state), "attempts",
+		text_or_null(move->target), "kind", move_kind_name(move->kind), "leg", leg_name(move->leg), "state", move_state_name(move->state), "attempts",
 		(int)move->attempts, "network", text_or_null(move->network),
 		"source_address", text_or_null(move->path_source), "target_address", text_or_null(move->path_target), "started", status_time(move->started_wall_ms),
 		"ended", status_time(move->ended_wall_ms), "planned_bytes", (json_int_t)move->planned_bytes,
@@ -122,7 +135,7 @@ static json_t *batch_object(const struct batch_record *batch, const struct count
 		text_or_null(batch->reason), "who", text_or_null(batch->who), "created", status_time(batch->created_wall_ms),
 		"ended", status_time(batch->ended_wall_ms), "moves_total", (int)counts->total, "moves_done", (int)counts->done,
 		"moves_failed", (int)counts->failed, "moves_cancelled", (int)counts->cancelled, "moves_active",
-		(int)counts->active, "moves_waiting", (int)counts->waiting, "planned_bytes", (json_int_t)counts->planned_bytes,
+		(int)counts->active, "moves_waiting", (int)n_waiting(counts), "planned_bytes", (json_int_t)counts->planned_bytes,
 		"bytes_transferred", (json_int_t)counts->sent_bytes, "planned_makespan_seconds",
 		seconds(batch->planned_makespan_ms), "lower_bound_seconds", seconds(batch->lower_bound_ms), "moves", moves);
 }

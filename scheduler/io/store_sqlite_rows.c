@@ -57,6 +57,11 @@ void row_bind_move_method(struct row *row, enum move_method value)
 	row_bind_text(row, move_method_name(value));
 }
 
+void row_bind_leg(struct row *row, enum leg value)
+{
+	row_bind_text(row, leg_name(value));
+}
+
 void row_bind_move_kind(struct row *row, enum move_kind value)
 {
 	row_bind_text(row, move_kind_name(value));
@@ -196,6 +201,18 @@ enum move_state row_move_state(struct row *row, const char *column)
 	if (state == MOVE_STATE_COUNT)
 		mark_bad(row, column);
 	return state;
+}
+
+enum leg row_leg(struct row *row, const char *column)
+{
+	const char *name = next_text(row);
+	enum leg leg = name ? leg_by_name(name) : LEG_COUNT;
+
+	if (leg == LEG_COUNT) {
+		mark_bad(row, column);
+		return LEG_WHOLE;
+	}
+	return leg;
 }
 
 enum post_copy row_post_copy(struct row *row, const char *column)

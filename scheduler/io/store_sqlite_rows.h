@@ -34,6 +34,8 @@
 	X(target, text, target) \
 	X(kind, move_kind, kind) \
 	X(method, move_method, method) \
+	X(leg, leg, leg) \
+	X(after_move, u64, after) \
 	X(was_shutoff, boolean, was_shutoff) \
 	X(state, move_state, state) \
 	X(epoch, u64, epoch) \
@@ -172,6 +174,7 @@ void row_bind_batch_state(struct row *row, enum batch_state value);
 void row_bind_move_kind(struct row *row, enum move_kind value);
 void row_bind_move_class(struct row *row, enum move_class value);
 void row_bind_move_method(struct row *row, enum move_method value);
+void row_bind_leg(struct row *row, enum leg value);
 void row_bind_post_copy(struct row *row, enum post_copy value);
 void row_bind_move_state(struct row *row, enum move_state value);
 void row_bind_disk_format(struct row *row, enum disk_format value);
@@ -189,6 +192,7 @@ void row_bind_limit_kind(struct row *row, enum limit_kind value);
 #define ROW_READ_move_kind(row, column, member) (member) = row_move_kind(row, column);
 #define ROW_READ_move_class(row, column, member) (member) = row_move_class(row, column);
 #define ROW_READ_move_method(row, column, member) (member) = row_move_method(row);
+#define ROW_READ_leg(row, column, member) (member) = row_leg(row, column);
 #define ROW_READ_post_copy(row, column, member) (member) = row_post_copy(row, column);
 #define ROW_READ_move_state(row, column, member) (member) = row_move_state(row, column);
 #define ROW_READ_disk_format(row, column, member) (member) = row_disk_format(row);
@@ -205,6 +209,7 @@ enum batch_state row_batch_state(struct row *row, const char *column);
 enum move_kind row_move_kind(struct row *row, const char *column);
 enum move_class row_move_class(struct row *row, const char *column);
 enum move_method row_move_method(struct row *row);
+enum leg row_leg(struct row *row, const char *column);
 enum post_copy row_post_copy(struct row *row, const char *column);
 enum move_state row_move_state(struct row *row, const char *column);
 enum disk_format row_disk_format(struct row *row);

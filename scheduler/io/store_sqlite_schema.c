@@ -201,8 +201,13 @@ static const char lessons[] =
 	"  measured_wall_ms INTEGER NOT NULL"
 	") STRICT;";
 
+/* A guest that goes by way of a third host has two moves in a batch; and what waits for what outlives a restart. */
+static const char legs[] =
+	"ALTER TABLE move ADD COLUMN leg TEXT NOT NULL DEFAULT 'whole' CHECK (leg IN ('whole', 'first', 'second'));"
+	"ALTER TABLE move ADD COLUMN after_move INTEGER NOT NULL DEFAULT 0;";
+
 /* migrations[n] takes a file from version n to n + 1. */
-static const char *const migrations[] = {first_schema, paths_and_warnings, methods, limits, post_copies, lessons};
+static const char *const migrations[] = {first_schema, paths_and_warnings, methods, limits, post_copies, lessons, legs};
 
 enum { SCHEMA_VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 

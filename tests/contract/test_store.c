@@ -222,6 +222,8 @@ static struct move_record full_move(void)
 		.was_paused = true,
 		.handover_paused = true,
 		.post_copy = POST_COPY_USED,
+		.leg = LEG_SECOND,
+		.after = 4,
 		.path_source = (char *)"10.8.0.1",
 		.path_target = (char *)"10.8.0.2",
 	};
@@ -261,6 +263,8 @@ static void every_member_of_a_move_comes_back(void **state)
 	assert_true(out->autostart && !out->persistent && out->was_paused);
 	assert_true(!out->cancel_requested && out->handover_paused);
 	assert_int_equal(out->post_copy, POST_COPY_USED);
+	assert_int_equal(out->leg, LEG_SECOND);
+	assert_int_equal(out->after, 4);
 	assert_string_equal(out->path_source, "10.8.0.1");
 	assert_string_equal(out->path_target, "10.8.0.2");
 	assert_int_equal(out->warning.code, ERR_WRONG_PATH);

@@ -263,7 +263,7 @@ static void a_file_from_the_future_is_refused_with_both_numbers(void **state)
 	make_store();
 	shell(path, "PRAGMA user_version = 4711");
 	expect_open_refused(ERR_STATE_VERSION, "4711");
-	expect_open_refused(ERR_STATE_VERSION, "up to 6");
+	expect_open_refused(ERR_STATE_VERSION, "up to 7");
 }
 
 /* As the first version wrote it, with a move in it. */
@@ -278,6 +278,7 @@ static void a_file_of_the_first_version_is_brought_up_to_date(void **state)
 	shell(path, "ALTER TABLE move DROP COLUMN path_source; ALTER TABLE move DROP COLUMN path_target;"
 		"ALTER TABLE move DROP COLUMN warning_code; ALTER TABLE move DROP COLUMN warning_message;"
 		"ALTER TABLE move DROP COLUMN warning_hint; ALTER TABLE move DROP COLUMN method;"
+		"ALTER TABLE move DROP COLUMN leg; ALTER TABLE move DROP COLUMN after_move;"
 		"ALTER TABLE move DROP COLUMN was_shutoff; ALTER TABLE move DROP COLUMN post_copy; DROP TABLE limits; DROP TABLE lesson; DROP TABLE guest; PRAGMA user_version = 1;"
 		"ALTER TABLE path ADD COLUMN duration_milli INTEGER NOT NULL DEFAULT 0;"
 		"DROP VIEW v_move; DROP VIEW v_batch; ALTER TABLE move DROP COLUMN state;"
@@ -296,6 +297,8 @@ static void a_file_of_the_first_version_is_brought_up_to_date(void **state)
 	assert_false(image->moves[0].was_shutoff);
 	assert_int_equal(image->moves[0].state, MOVE_DONE);
 	assert_int_equal(image->moves[0].post_copy, POST_COPY_NO);
+	assert_int_equal(image->moves[0].leg, LEG_WHOLE);
+	assert_int_equal(image->moves[0].after, 0);
 	store_image_free(image);
 	store->close(store);
 	assert_int_equal(shell_result("UPDATE move SET state = 'post_copy'; SELECT 1 / (SELECT count(*) FROM v_move WHERE state = 'post_copy' AND duration_ms = 1)"),

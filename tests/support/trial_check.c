@@ -39,7 +39,8 @@ static bool durable_equals_engine(struct trial *trial)
 
 		if (kept == NULL || kept->state != own->state || kept->epoch != own->epoch || kept->attempts != own->attempts ||
 			kept->n_disks != own->n_disks || kept->cancel_requested != own->cancel_requested ||
-			kept->handover_paused != own->handover_paused || !same_text(kept->target, own->target))
+			kept->handover_paused != own->handover_paused || !same_text(kept->target, own->target) ||
+			!same_text(kept->source, own->source))
 			return differs(trial, own);
 	}
 	return true;
@@ -100,18 +101,25 @@ static bool is_ours(const struct trial *trial, uint32_t guest, uint32_t *ret_sou
 		sim_guest_phase(trial->sim, guest) != SIM_PHASE_CANCELLING;
 }
 
-static bool copies_disks(const struct trial *trial, uint32_t guest)
-{
-	const struct move_record *move = trial_move(trial, trial->inventory->guests[guest].name);
-
-	return move != NULL && move->n_disks > 0;
-}
-
 /* From its admission until both hosts have said that it has moved; what turns out not to have moved never gave its place away. */
 static bool is_admitted(const struct move_record *move)
 {
 	return move->method != METHOD_SHUTDOWN && move->method != METHOD_START && !move_state_is_end(move->state) &&
 		move->state != MOVE_PLANNED && move->state != MOVE_WAITING && move->state != MOVE_CLEANUP;
+}
+
+/* Of two legs of a guest only one is under way. */
+static bool copies_disks(const struct trial *trial, uint32_t guest)
+{
+	size_t i;
+
+	for (i = engine_n_moves(trial->engine); i > 0; i--) {
+		const struct move_record *move = engine_move(trial->engine, i - 1);
+
+		if (is_admitted(move) && strcmp(move->guest, trial->inventory->guests[guest].name) == 0)
+			return move->n_disks > 0;
+	}
+	return false;
 }
 
 /* Once limits may be lowered under what runs, the engine's own view is counted: what it has admitted may stay, and no more may
@@ -453,15 +461,19 @@ static bool twice_is_reported(struct trial *trial, const struct move_record *mov
 		move->error.message);
 }
 
-static bool move_is_true(struct trial *trial, const struct store_image *image, uint32_t guest)
+/* Of a guest that goes by way of a third host: the move that brings it there. NULL for all others. */
+static const struct move_record *first_leg(const struct store_image *image, const struct move_record *second)
 {
-	const struct move_record *move = last_move(image, trial->inventory->guests[guest].name);
-	const struct guest *facts = &trial->inventory->guests[guest];
-	const char *wanted;
-	uint32_t host;
+	size_t i;
 
-	if (move == NULL)
-		return true;
+	for (i = 0; i < image->n_moves && second->leg == LEG_SECOND; i++)
+		if (image->moves[i].batch == second->batch && image->moves[i].leg == LEG_FIRST && strcmp(image->moves[i].guest, second->guest) == 0)
+			return &image->moves[i];
+	return NULL;
+}
+
+static bool has_ended_well_or_says_why(struct trial *trial, const struct move_record *move)
+{
 	if (!move_state_is_end(move->state))
 		return error_set(&trial->error, ERR_INTERNAL, "guest %s: its move is still %s", move->guest, move_state_name(move->state));
 	if (move->state != MOVE_DONE && (move->error.code == ERR_NONE || move->error.message[0] == '\0'))
@@ -469,8 +481,26 @@ static bool move_is_true(struct trial *trial, const struct store_image *image, u
 	if (move->error.code >= ERR_WAIT_TURN && move->error.code <= ERR_WAIT_RECONCILE)
 		return error_set(&trial->error, ERR_INTERNAL, "guest %s: %s because it waits: %s", move->guest, move_state_name(move->state),
 			move->error.message);
-	if (!twice_is_reported(trial, move, guest))
+	return true;
+}
+
+static bool move_is_true(struct trial *trial, const struct store_image *image, uint32_t guest)
+{
+	const struct move_record *move = last_move(image, trial->inventory->guests[guest].name), *first;
+	const struct guest *facts = &trial->inventory->guests[guest];
+	const char *wanted;
+	uint32_t host;
+
+	if (move == NULL)
+		return true;
+	if (!has_ended_well_or_says_why(trial, move) || !twice_is_reported(trial, move, guest))
 		return false;
+	first = first_leg(image, move);
+	if (first != NULL && move->state != MOVE_DONE) {
+		if (!has_ended_well_or_says_why(trial, first))
+			return false;
+		move = first; /* where the guest is, this one says */
+	}
 	if (is_excused(trial, guest) || facts->state == GUEST_SHUTOFF)
 		return true;
 	/* A host that was restarted starts it as it is told to by autostart. */

@@ -66,6 +66,7 @@ static void remember(struct trial_watch *watch, const struct move_record *record
 	move->n_disks = record->n_disks;
 	move->cancel_requested = record->cancel_requested;
 	move->handover_paused = record->handover_paused;
+	snprintf(move->source, sizeof move->source, "%s", record->source != NULL ? record->source : "");
 	snprintf(move->target, sizeof move->target, "%s", record->target != NULL ? record->target : "");
 }
 

@@ -17,7 +17,7 @@ struct durable {
 	uint32_t attempts;
 	size_t n_disks;
 	bool cancel_requested, handover_paused;
-	char target[NAME_BYTES_MAX + 1];
+	char source[NAME_BYTES_MAX + 1], target[NAME_BYTES_MAX + 1];
 	uint64_t prepared_epoch, migrated_epoch; /* of the last PREPARE and MIGRATE that left */
 };
 

@@ -203,10 +203,10 @@ static void a_network_disk_stays_and_makes_the_move_mixed(void **state)
 	disk->share_id = strdup("nbd:x@10.0.0.5:10809");
 	disk->capacity_bytes = 100 * GIB;
 	world_seal(world.inventory);
-	assert_int_equal(planner_disk_bytes(world.inventory, 0, 1, &kind), 5 * GIB);
+	assert_int_equal(planner_disk_bytes(world.inventory, 0, 0, 1, &kind), 5 * GIB);
 	assert_int_equal(kind, MOVE_MIXED);
 	world.web->disks[0].readonly = true;
-	assert_int_equal(planner_disk_bytes(world.inventory, 0, 1, &kind), 0);
+	assert_int_equal(planner_disk_bytes(world.inventory, 0, 0, 1, &kind), 0);
 	assert_int_equal(kind, MOVE_SHARED);
 	assert_int_equal(asked(&world).code, ERR_NONE);
 }

@@ -249,29 +249,6 @@ static void rates_fit_the_links_and_all_is_sent(void **state)
 	}
 }
 
-static void a_circle_of_waits_names_its_way_out(void **state)
-{
-	struct inventory *inventory = inventory_new();
-	struct plan_options options = world_options();
-	struct request *request = request_new(REQUEST_BATCH);
-	struct plan *plan;
-
-	(void)state;
-	world_host(inventory, "h1", 8 * GIB);
-	world_host(inventory, "h2", 8 * GIB);
-	world_host(inventory, "h3", 8 * GIB);
-	world_guest(inventory, "large", 0, 6 * GIB);
-	world_guest(inventory, "small", 1, 5 * GIB);
-	world_seal(inventory);
-	want(request, "large", "h2");
-	want(request, "small", "h1");
-	plan = world_plan(inventory, request, &options);
-	assert_int_equal(plan->n_blocked, 2);
-	assert_int_equal(plan->blocked[0].error.code, ERR_INFEASIBLE);
-	assert_non_null(strstr(plan->blocked[0].error.hint, "move small to h3 first"));
-	clear(plan, request, inventory);
-}
-
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_bound_counts_the_wait_for_room),
 	cmocka_unit_test(the_bound_follows_a_chain_of_waits_for_room),
@@ -279,6 +256,5 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_bound_asks_for_no_more_room_than_is_needed),
 	cmocka_unit_test(the_search_shortens_plans_and_never_lengthens_them),
 	cmocka_unit_test(rates_fit_the_links_and_all_is_sent),
-	cmocka_unit_test(a_circle_of_waits_names_its_way_out),
 };
 TEST_MAIN(tests)

@@ -34,7 +34,7 @@ static void begin(struct story *story, struct plan_options *options)
 		struct path path;
 
 		assert_true(model_path(story->model, ends[i][0], ends[i][1], 0, &path));
-		story->job[i] = (struct job){.guest = i, .source = ends[i][0], .target = ends[i][1], .n_links = path.n_links};
+		story->job[i] = (struct job){.guest = i, .source = ends[i][0], .target = ends[i][1], .first_leg = INDEX_NONE, .n_links = path.n_links};
 		memcpy(story->job[i].links, path.links, sizeof path.links);
 		story->schedule->after[i] = INDEX_NONE;
 	}
