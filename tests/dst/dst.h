@@ -29,6 +29,7 @@ struct world {
 	struct store *store;
 	unsigned store_retries;
 	bool is_calm;                /* no faults at all: everything must go as planned */
+	uint32_t n_circle;           /* the first guests, one on each of the first hosts, which have no room beside them; 0 = none */
 };
 void world_draw(struct world *world, struct dice *dice);
 void world_draw_options(struct engine_options *options, struct dice *dice);
@@ -45,6 +46,7 @@ struct chaos {
 	unsigned clock_per_mille;    /* the manager's clock is set, lags, or the manager stands still */
 	unsigned reload_per_mille;   /* the configuration is read again */
 	unsigned batches_left;
+	uint32_t n_circle;           /* see struct world: the first batch sends each of them to the next host */
 	int64_t restart_ms;          /* while the manager is dead */
 	bool is_stopping;            /* COMMAND_STOP was given: only a new life goes on */
 };

@@ -248,8 +248,25 @@ bool chaos_start_batch(struct chaos *chaos)
 	return trial_start(chaos->trial, draw < 75 ? draw_drain(chaos) : draw_moves(chaos)) != 0;
 }
 
+/* Each of the first guests to the next of the first hosts, and sometimes others besides. */
+static struct request *draw_circle(struct chaos *chaos, struct dice aside)
+{
+	const struct inventory *inventory = chaos->trial->inventory;
+	struct request *request = request_new(REQUEST_BATCH);
+	uint32_t i;
+
+	for (i = 0; i < inventory->n_guests; i++)
+		if (i < chaos->n_circle)
+			request_add_move(request, inventory->guests[i].name)->to = xstrdup(inventory->hosts[(i + 1) % chaos->n_circle].name);
+		else if (dice_chance(&aside, 200))
+			request_add_move(request, inventory->guests[i].name)->to = xstrdup(inventory->hosts[dice_next(&aside) % inventory->n_hosts].name);
+	return request;
+}
+
 void chaos_begin(struct chaos *chaos)
 {
+	if (chaos->n_circle > 0 && trial_start(chaos->trial, draw_circle(chaos, *chaos->dice)) != 0)
+		return;
 	if (!chaos_start_batch(chaos) && !chaos->trial->is_dead)
 		trial_drain(chaos->trial, chaos->trial->inventory->hosts[0].name);
 }

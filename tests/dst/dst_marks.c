@@ -60,6 +60,10 @@ static const struct mark marks[] = {
 	{"a guest heard no power button", "did not shut down within"},
 	{"a guest was unknown in this life", "did not answer when drover was started"},
 	{"a guest was elsewhere after a restart", "no longer on"},
+	{"a guest was to go by way of a third host", "on from there"},
+	{"a guest went on from its third host", "has come to its third host and goes on"},
+	{"a second leg ended with its first", "from where it was to go on to"},
+	{"a guest stayed on its third host", "on its way from"},
 };
 enum { N_AUDIT_MARKS = sizeof marks / sizeof marks[0] };
 

@@ -113,6 +113,7 @@ static void play(struct trial *trial, struct world *world, struct dice *dice)
 	struct chaos chaos;
 
 	chaos_draw(&chaos, trial, dice, world->is_calm);
+	chaos.n_circle = world->n_circle;
 	chaos_begin(&chaos);
 	with_faults(trial, &chaos, world->is_calm ? HEAL_MS : dice_between(dice, 10000, FAULTS_LONGEST_MS));
 	if (trial->is_failed)

@@ -1,4 +1,4 @@
-/* The crash sweep: one small run, killed at every commit in turn. Each time the process dies before the commit is
+/* The crash sweep: two small runs, a drain and two guests that swap full hosts, one by way of a third, killed at every commit in turn. Each time the process dies before the commit is
  * durable, right behind it, or between the requests of its step; a new life must bring every guest to the place
  * that it has after an undisturbed run. On the store in memory, and on SQLite in a file. */
 #include <inttypes.h>
@@ -58,6 +58,19 @@ static struct inventory *small_world(void)
 	return inventory;
 }
 
+/* g1 and g2 alone on hosts that have room for one. */
+static struct inventory *full_world(void)
+{
+	struct inventory *inventory = small_world();
+	unsigned i;
+
+	for (i = 0; i < 2; i++)
+		inventory->hosts[i].memory_bytes = 400 * MIB;
+	for (i = 1; i < N_GUESTS; i++)
+		inventory->guests[i].host = i == 1 ? 1 : 2;
+	return inventory;
+}
+
 static struct store *open_store(bool is_sqlite)
 {
 	struct store *store = NULL;
@@ -75,14 +88,28 @@ static struct store *open_store(bool is_sqlite)
 	return store;
 }
 
-static struct trial *begin(bool is_sqlite, bool is_handover)
+static struct trial *begin(bool is_sqlite, bool is_handover, bool is_swap)
 {
 	struct engine_options options;
 
 	engine_options_init(&options);
 	options.paused_handover = is_handover;
 	options.max_migrations = 2;
-	return trial_new_on(open_store(is_sqlite), small_world(), NULL, &options);
+	return trial_new_on(open_store(is_sqlite), is_swap ? full_world() : small_world(), NULL, &options);
+}
+
+static void ask(struct trial *trial, bool is_swap)
+{
+	struct request *request;
+
+	if (!is_swap) {
+		trial_drain(trial, "h1");
+		return;
+	}
+	request = request_new(REQUEST_MOVE);
+	request_add_move(request, "g1")->to = xstrdup("h2");
+	request_add_move(request, "g2")->to = xstrdup("h1");
+	trial_start(trial, request);
 }
 
 static void end(struct trial *trial)
@@ -106,27 +133,27 @@ static void places(struct trial *trial, char *buffer, size_t size)
 }
 
 /* False when it broke; *ret_died tells whether there was a commit of that number. */
-static bool run_killed(struct trial *trial, uint64_t commit, enum death death, bool *ret_died)
+static bool run_killed(struct trial *trial, bool is_swap, uint64_t commit, enum death death, bool *ret_died)
 {
 	trial_crash_at(trial, commit, death != BEFORE, death == BETWEEN ? 1 : 0);
-	trial_drain(trial, "h1");
+	ask(trial, is_swap);
 	*ret_died = !trial_run(trial, RUN_MS) && trial->is_dead;
 	if (*ret_died) {
 		trial_kill(trial);
 		trial_restart(trial);
 		if (engine_n_batches(trial->engine) == 0 && trial->watch.n_moves == 0)
-			trial_drain(trial, "h1"); /* it died before the batch existed: the operator asks again */
+			ask(trial, is_swap); /* it died before the batch existed: the operator asks again */
 		trial_run(trial, RUN_MS);
 	}
 	return !trial->is_failed && trial_check_settled(trial);
 }
 
-static bool sweep_one(bool is_sqlite, bool is_handover, uint64_t commit, enum death death, const char *expected, bool *ret_died,
+static bool sweep_one(bool is_sqlite, bool is_handover, bool is_swap, uint64_t commit, enum death death, const char *expected, bool *ret_died,
 	bool is_verbose)
 {
-	struct trial *trial = begin(is_sqlite, is_handover);
+	struct trial *trial = begin(is_sqlite, is_handover, is_swap);
 	char found[256] = "";
-	bool is_good = run_killed(trial, commit, death, ret_died);
+	bool is_good = run_killed(trial, is_swap, commit, death, ret_died);
 
 	if (is_good) {
 		places(trial, found, sizeof found);
@@ -142,28 +169,31 @@ static bool sweep_one(bool is_sqlite, bool is_handover, uint64_t commit, enum de
 	return is_good;
 }
 
-static unsigned sweep(bool is_sqlite, bool is_handover, bool is_verbose)
+static unsigned sweep(bool is_sqlite, bool is_handover, bool is_swap, bool is_verbose)
 {
-	struct trial *trial = begin(is_sqlite, is_handover);
+	struct trial *trial = begin(is_sqlite, is_handover, is_swap);
 	unsigned n_failed = 0, n_runs = 0, death;
 	char expected[256];
 	uint64_t commit;
 	bool died = true;
 
-	trial_drain(trial, "h1");
+	ask(trial, is_swap);
 	n_failed += !trial_run(trial, RUN_MS) || !trial_check_settled(trial);
 	places(trial, expected, sizeof expected);
 	end(trial);
 	for (commit = 1; died && commit < COMMITS_MAX; commit++)
 		for (death = BEFORE; death < DEATHS; death++, n_runs++)
-			n_failed += !sweep_one(is_sqlite, is_handover, commit, (enum death)death, expected, &died, is_verbose);
-	printf("%s, %s: %" PRIu64 " commits, %u runs, %u failed, guests end on %s\n", is_sqlite ? "SQLite" : "memory",
+			n_failed += !sweep_one(is_sqlite, is_handover, is_swap, commit, (enum death)death, expected, &died, is_verbose);
+	printf("%s, %s, %s: %" PRIu64 " commits, %u runs, %u failed, guests end on %s\n", is_swap ? "swap" : "drain", is_sqlite ? "SQLite" : "memory",
 		is_handover ? "paused hand-over" : "normal hand-over", commit - 2, n_runs, n_failed, expected);
 	return n_failed;
 }
 
 unsigned sweep_run(bool is_verbose)
 {
-	return sweep(false, false, is_verbose) + sweep(false, true, is_verbose) + sweep(true, false, is_verbose) +
-		sweep(true, true, is_verbose);
+	unsigned n_failed = 0, which;
+
+	for (which = 0; which < 8; which++)
+		n_failed += sweep(which & 4, which & 1, which & 2, is_verbose);
+	return n_failed;
 }

@@ -260,6 +260,34 @@ static void make_writers(struct inventory *inventory, uint64_t which)
 		}
 }
 
+/* Guests that are to change places on hosts without room for one more: few requests drawn at random ask for that. */
+static void make_circle(struct world *world, struct dice aside)
+{
+	struct inventory *inventory = world->inventory;
+	uint32_t n = inventory->n_hosts > 3 && dice_chance(&aside, 400) ? 3 : 2, i;
+	size_t k;
+
+	for (i = 0; i < n; i++) {
+		struct guest *guest = &inventory->guests[i];
+
+		guest->host = i;
+		guest->state = GUEST_RUNNING;
+		guest->hostdevs = 0;
+		error_clear(&guest->unmovable);
+		guest->memory_bytes = inventory->guests[0].memory_bytes;
+		guest->used_memory_bytes = guest->memory_bytes / (uint64_t)dice_between(&aside, 1, 8);
+		guest->working_set_bytes = guest->used_memory_bytes / 2;
+	}
+	for (i = 0; i < n; i++) {
+		uint64_t used = (uint64_t)dice_between(&aside, 0, (int64_t)(inventory->guests[0].memory_bytes / MIB) - 1) * MIB;
+
+		for (k = 0; k < inventory->n_guests; k++)
+			used += inventory->guests[k].host == i && inventory->guests[k].state != GUEST_SHUTOFF ? inventory->guests[k].memory_bytes : 0;
+		inventory->hosts[i].memory_bytes = used / 20 * 21 + 8 * MIB + inventory->hosts[i].memory_reserve_bytes;
+	}
+	world->n_circle = n;
+}
+
 void world_draw(struct world *world, struct dice *dice)
 {
 	*world = (struct world){.is_calm = dice_chance(dice, 120)};
@@ -272,6 +300,8 @@ void world_draw(struct world *world, struct dice *dice)
 		make_writers(world->inventory, world->sim.seed >> 9 & world->sim.seed >> 20);
 		world->engine.paused_handover = false;
 	}
+	if (world->inventory->n_hosts > 2 && world->sim.seed >> 4 & 1 && world->sim.seed >> 13 & 1 && world->sim.seed >> 29 & 1)
+		make_circle(world, (struct dice){.state = ~world->sim.seed});
 	world->store = store_memory_new("00000000-0000-4000-8000-000000000001");
 	world->store_retries = (unsigned)dice_between(dice, 0, 2);
 	if (dice_chance(dice, 500))

@@ -119,6 +119,20 @@ static void with_its_first_leg_the_second_ends_and_names_it(void **state)
 	end_at(trial, "h1", "h2");
 }
 
+static void it_ends_with_the_first_though_the_third_host_gives_nobody_away(void **state)
+{
+	struct engine_options options;
+	struct trial *trial;
+
+	(void)state;
+	engine_options_init(&options);
+	options.attempts_max = 1;
+	trial = begin(&options);
+	trial_limit(trial, LIMIT_OUTGOING, "h3", 0);
+	sim_fault(trial->sim, &(struct sim_fault){.kind = SIM_FAULT_MIGRATION_ERROR, .guest = "g1", .at_phase = SIM_PHASE_MEMORY});
+	end_at(trial, "h1", "h2");
+}
+
 static void another_third_host_is_taken_when_the_first_does_not_do(void **state)
 {
 	struct trial *trial = begin(NULL);
@@ -383,6 +397,7 @@ static void with_a_silent_source_the_second_leg_waits_for_the_first(void **state
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(both_come_to_where_they_are_wanted),
 	cmocka_unit_test(with_its_first_leg_the_second_ends_and_names_it),
+	cmocka_unit_test(it_ends_with_the_first_though_the_third_host_gives_nobody_away),
 	cmocka_unit_test(another_third_host_is_taken_when_the_first_does_not_do),
 	cmocka_unit_test(a_third_host_that_is_cordoned_meanwhile_is_replaced),
 	cmocka_unit_test(without_another_third_host_nobody_goes),
