@@ -21,6 +21,8 @@
 #include "engine_impl.h"
 #include "xalloc.h"
 
+enum { HEAD_PARTS = 5 }; /* such a part of a link is worth one head more; less is measuring noise */
+
 uint32_t bandwidth_wanted_moves(const struct engine *engine, const struct link *link)
 {
 	return (link->n_heads > 1 ? link->n_heads : 1) + engine->options.plan.prestage;
@@ -84,6 +86,8 @@ bool bandwidth_is_due(const struct engine *engine, const struct link *link, cons
 	/* Starting several QEMUs at once makes the first of them late. */
 	if (link->n_setup > 0)
 		return false;
+	if (link->has_room)
+		return true;
 	if (link->backlog_ms == TIME_NEVER)
 		return dirty == 0;
 	return dirty * (uint64_t)link->backlog_ms / 1000 <= memory / 50;
@@ -189,9 +193,8 @@ static uint64_t choose(const struct engine *engine, const struct move *move, con
 	bool is_first = left == capacity;
 
 	/* In post-copy the guest stands still at every page that it waits for, and is in danger until the last has come.
-	 * Otherwise a fifth of the link is worth a second head; less is measuring noise. A guest that writes as fast as the
-	 * rest carries would only send the same pages again: the next one can use it. */
-	*ret_is_head = left == RATE_HUGE || move->record.state == MOVE_POST_COPY || (left >= capacity / 5 && (is_first || left >= 2 * dirty));
+	 * Otherwise, a guest that writes as fast as the rest carries would only send the same pages again: the next one can use it. */
+	*ret_is_head = left == RATE_HUGE || move->record.state == MOVE_POST_COPY || (left >= capacity / HEAD_PARTS && (is_first || left >= 2 * dirty));
 	if (!*ret_is_head)
 		return engine->options.prestage_rate_bytes_per_s;
 	/* What it would take alone, not what it gets beside others: a rate that is small
@@ -216,6 +219,18 @@ static uint64_t cap_of(const struct engine *engine, const struct move *move)
 		shares |= move->links[i] != INDEX_NONE && engine->links[move->links[i]].n_chosen > 1 &&
 			links_ceiling(engine, &engine->links[move->links[i]]) != 0;
 	return min_limit(own, shares && stream < RATE_HUGE ? stream / 4 * 5 : 0);
+}
+
+/* What flows on a link may be held back by another one, a move staged for a busy target above all: what it leaves is for the
+ * next, which has to be begun for that. */
+static void note_room(struct engine *engine, struct link *link, uint64_t used)
+{
+	uint64_t capacity = links_capacity(engine, link);
+	bool has_room = used > 0 && (link->n_chosen == 0 || used < capacity - capacity / HEAD_PARTS);
+
+	if (has_room && !link->has_room)
+		engine->must_admit = true;
+	link->has_room = has_room;
 }
 
 static void choose_heads(struct engine *engine, struct move **moves, size_t n)
@@ -244,6 +259,8 @@ static void choose_heads(struct engine *engine, struct move **moves, size_t n)
 		moves[i]->has_shown &= is_head;
 		moves[i]->is_head = is_head;
 	}
+	for (i = 0; i < engine->n_links; i++)
+		note_room(engine, &engine->links[i], used[i]);
 	free(used);
 }
 

@@ -192,6 +192,7 @@ struct link {
 	uint32_t n_heads;                /* that flowed at the last grant */
 	uint32_t n_ending;               /* that were in their last moments then, besides */
 	uint32_t n_chosen;               /* heads that the last grant has chosen */
+	bool has_room;                   /* what flows leaves enough for one more head */
 	int64_t backlog_ms;              /* until what is under way on it will have left it */
 	uint32_t n_setup;                /* of its active moves: no byte has flowed yet */
 };

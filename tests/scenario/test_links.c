@@ -223,6 +223,37 @@ static void the_last_pages_of_a_guest_that_writes_share_the_link_with_nobody(voi
 	trial_free(trial);
 }
 
+/* g1 fills the link into h3 for a while; g2 is staged behind it, and g3, which writes, could use the link out of h1 meanwhile. */
+static void a_link_whose_only_move_waits_for_its_target_is_given_to_the_next(void **state)
+{
+	static const char *const names[] = {"g1", "g2", "g3"}, *const targets[] = {"h3", "h3", "h4"};
+	struct inventory *inventory = site(RATE_MB * MB, 0);
+	struct trial *trial;
+	size_t i;
+
+	(void)state;
+	inventory->guests[0].host = 1;
+	inventory->guests[0].memory_bytes = inventory->guests[0].used_memory_bytes = 3 * GIB;
+	inventory->guests[1].memory_bytes = 8 * GIB; /* next to that it hardly writes: it may be staged for long */
+	inventory->guests[2].dirty_rate_bytes_per_s = 50 * MB;
+	inventory->guests[2].working_set_bytes = 100 * MB;
+	inventory->guests[2].used_memory_bytes = 300 * MB;
+	trial = trial_new(inventory, NULL, NULL);
+	for (i = 0; i < 3; i++) {
+		struct request *request = request_new(REQUEST_MOVE);
+
+		request_add_move(request, names[i])->to = xstrdup(targets[i]);
+		trial_start(trial, request);
+		pass(trial, 3000);
+	}
+	assert_int_equal(trial_move(trial, "g2")->state, MOVE_COPYING_MEMORY);
+	assert_trial(trial_run_until(trial, "g3", MOVE_DONE, 3600000), trial);
+	assert_int_equal(trial_move(trial, "g1")->state, MOVE_COPYING_MEMORY);
+	assert_int_equal(trial_move(trial, "g2")->state, MOVE_COPYING_MEMORY);
+	assert_trial(trial_run(trial, 3600000), trial);
+	trial_free(trial);
+}
+
 static void a_narrowed_link_is_noticed_in_three_seconds_and_the_shares_follow(void **state)
 {
 	(void)state;
@@ -421,6 +452,7 @@ int main(void)
 		cmocka_unit_test(samples_that_differ_make_no_room_for_a_second_copy),
 		cmocka_unit_test(a_slow_first_moment_makes_no_room_for_a_second_copy),
 		cmocka_unit_test(the_last_pages_of_a_guest_that_writes_share_the_link_with_nobody),
+		cmocka_unit_test(a_link_whose_only_move_waits_for_its_target_is_given_to_the_next),
 		cmocka_unit_test(a_narrowed_link_is_noticed_in_three_seconds_and_the_shares_follow),
 		cmocka_unit_test(the_operators_limit_holds_at_once_until_it_is_lifted),
 		cmocka_unit_test(a_reserve_is_kept_free_on_a_measured_link_too),
