@@ -7,6 +7,7 @@
  */
 #include <stdarg.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -88,8 +89,11 @@ static int run_tool(const char *arguments)
 /* A lab for this run only. Returns NULL, having said why, when there can be none. */
 static const char *own_lab(char path[static 64])
 {
-	char command[512];
+	char command[512], owner[24];
 
+	/* The lab is this process's: should it die, whoever wants a lab next takes this one down. */
+	snprintf(owner, sizeof owner, "%ld", (long)getpid());
+	setenv("DROVER_LAB_OWNER", owner, 1);
 	if (run_tool("status | grep -qx down") != 0) {
 		printf("SKIPPED: a lab is up already; name it with DROVER_LAB_CONF (lab conf > FILE)\n");
 		return NULL;
@@ -665,6 +669,8 @@ int main(void)
 		cmocka_unit_test(a_dead_host_is_reported_and_holds_up_nobody),
 		cmocka_unit_test(a_host_that_never_answers_fails_its_own_requests_only),
 	};
+
+	signal(SIGPIPE, SIG_IGN); /* as drover does: libvirt writes to hosts that may be gone */
 
 	char made[64] = "";
 	if (!path && (path = own_lab(made)) == NULL)
