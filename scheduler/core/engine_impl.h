@@ -109,6 +109,7 @@ struct move {
 	int64_t next_path_ms;       /* when to look at its connections; TIME_NEVER = seen, or given up */
 	uint32_t path_looks;        /* without an answer */
 	int64_t round_ms;           /* when this pass over the memory was first seen */
+	uint64_t dirty_peak_bytes_per_s; /* the most that its guest wrote in any of them */
 	int64_t release_ms;         /* in switchover: when its last pages have left the link */
 	int64_t sample_ms;          /* rate measurement */
 	uint64_t sample_bytes;

@@ -252,7 +252,8 @@ void move_activate(struct engine *engine, struct move *move)
 	move->is_throttleable = false;
 	move->granted_bytes_per_s = move->sent_bytes_per_s = 0;
 	move->is_head = move->has_shown = false;
-	move->rate_bytes_per_s = move->peak_bytes_per_s = move->disk_peak_bytes_per_s = move->alone_bytes_per_s = 0;
+	move->rate_bytes_per_s = move->peak_bytes_per_s = move->disk_peak_bytes_per_s = move->alone_bytes_per_s =
+		move->dirty_peak_bytes_per_s = 0;
 	move->attempt_ms = move->first_byte_ms = move->head_ms = move->sent_ms = 0;
 	move->head_bytes = 0;
 	move->stats = (struct hv_stats){0};

@@ -13,6 +13,7 @@ enum {
 	STEADY_SAMPLES = 3, /* before a rate is believed: QEMU's first moments scan zero pages */
 	SLOW_SAMPLES = 8,   /* before it is believed that a copy cannot do what others did alone */
 	ENDING_MS = 300,    /* a copy that ends within this no longer needs the whole link */
+	LITTLE_PARTS = 4,   /* such a part of what the blackout carries may share its link */
 };
 
 bool rates_is_steady(const struct move *move)
@@ -93,12 +94,15 @@ void rates_sample(struct engine *engine, struct move *move, const struct hv_stat
 		engine->must_grant = true;
 }
 
-/* What the guest writes in this round, which lasts for so long yet: the next round sends it, or the blackout. */
+/* What the guest may write in this round, which lasts for so long yet: the next round sends it, or the blackout. When the round
+ * began is known from a look at it, and may have been as long before that as two looks lie apart; what the guest writes is a
+ * mean over its last round, and may be as much as in any other. */
 static uint64_t next_round(const struct engine *engine, const struct move *move, int64_t left_ms)
 {
-	uint64_t dirty = max_u64(move->stats.dirty_rate_bytes_per_s, rates_dirty(engine, move));
+	uint64_t dirty = max_u64(move->dirty_peak_bytes_per_s, rates_dirty(engine, move));
+	int64_t lasts_ms = engine->now_ms - move->round_ms + engine->options.stats_interval_ms + left_ms;
 
-	return mul_div(dirty, (uint64_t)(engine->now_ms - move->round_ms + left_ms), 1000);
+	return mul_div(dirty, (uint64_t)lasts_ms, 1000);
 }
 
 /* What fits into the blackout that is allowed. */
@@ -115,8 +119,9 @@ bool rates_is_ending(const struct engine *engine, const struct move *move)
 	if (move->stats.phase != HV_PHASE_MEMORY || move->stats.memory_total_bytes == 0 || rate == 0 || move->steady_samples == 0 ||
 		left_ms >= ENDING_MS)
 		return false;
-	/* Half of it, for on a shared link that takes the whole. More than that needs the link, in the blackout or in one more round. */
-	return next_round(engine, move, left_ms) <= blackout_bytes(move) / 2;
+	/* So little that it needs no link to itself: on a shared one it takes twice as long. More than that would make the
+	 * blackout long, or come to one more round. */
+	return next_round(engine, move, left_ms) <= blackout_bytes(move) / LITTLE_PARTS;
 }
 
 int64_t rates_last_pages_ms(const struct engine *engine, const struct move *move)

@@ -213,6 +213,8 @@ static void take_stats(struct engine *engine, struct move *move, const struct hv
 	rates_sample(engine, move, stats);
 	if (stats->phase != move->stats.phase || stats->rounds != move->stats.rounds)
 		move->round_ms = engine->now_ms;
+	if (stats->dirty_rate_bytes_per_s > move->dirty_peak_bytes_per_s)
+		move->dirty_peak_bytes_per_s = stats->dirty_rate_bytes_per_s;
 	if ((bytes != move->progress_bytes && !are_disks_level(stats)) || stats->phase != move->stats.phase)
 		move->progress_ms = engine->now_ms;
 	if (bytes > move->progress_bytes && stats->phase == HV_PHASE_POSTCOPY)
