@@ -38,9 +38,15 @@ void admission_count(struct engine *engine, struct move *move, int by)
 links:
 	if (by < 0 && move->is_link_released)
 		return;
-	for (i = 0; i < LINKS_OF_MOVE; i++)
-		if (move->links[i] != INDEX_NONE)
-			engine->links[move->links[i]].n_active += (uint32_t)by;
+	for (i = 0; i < LINKS_OF_MOVE; i++) {
+		struct link *link = move->links[i] != INDEX_NONE ? &engine->links[move->links[i]] : NULL;
+
+		if (link == NULL)
+			continue;
+		if (link->n_active == 0)
+			bandwidth_clear_backlog(link);
+		link->n_active += (uint32_t)by;
+	}
 }
 
 static bool slots_free(const char *host, const char *what, uint32_t used, uint32_t limit, enum error_code code,
@@ -126,9 +132,9 @@ static bool links_free(const struct engine *engine, const struct move *move, boo
 		links_name(engine, move->links[i], name, sizeof name);
 		if (capacity == 0)
 			return error_set(why, codes[i], "%s: %u moves on it now carry %.1f MB/s, and what it can carry is still being measured",
-				name, link->n_active, (double)link->flow_bytes_per_s / 1e6);
+				name, link->n_active, (double)link->flow.total / 1e6);
 		return error_set(why, codes[i], "%s: %u moves on it now carry %.1f MB/s of the %.1f MB/s it can%s", name,
-			link->n_active, (double)link->flow_bytes_per_s / 1e6, (double)capacity / 1e6,
+			link->n_active, (double)link->flow.total / 1e6, (double)capacity / 1e6,
 			links_bound(engine, link, bound, sizeof bound));
 	}
 	return true;
@@ -363,12 +369,15 @@ static void begin_pass(struct engine *engine, struct pass *pass)
 {
 	size_t i;
 
-	*pass = (struct pass){.next = xcalloc(engine->n_links + 1, sizeof *pass->next)};
+	*pass = (struct pass){.next = xcalloc(engine->n_waiting_links + 1, sizeof *pass->next)};
 	if (engine->unlinked.first != INDEX_NONE)
 		pass->next[pass->n++] = engine->unlinked.first;
-	for (i = 0; i < engine->n_links; i++)
-		if (engine->links[i].waiting.first != INDEX_NONE && !is_shut(engine, &engine->links[i]))
-			pass->next[pass->n++] = engine->links[i].waiting.first;
+	for (i = 0; i < engine->n_waiting_links; i++) {
+		const struct link *link = &engine->links[engine->waiting_links[i]];
+
+		if (!is_shut(engine, link))
+			pass->next[pass->n++] = link->waiting.first;
+	}
 	for (i = pass->n / 2; i > 0; i--)
 		sink(pass, i - 1);
 }

@@ -25,7 +25,7 @@ enum { HEAD_PARTS = 5 }; /* such a part of a link is worth one head more; less i
 
 uint32_t bandwidth_wanted_moves(const struct engine *engine, const struct link *link)
 {
-	return (link->n_heads > 1 ? link->n_heads : 1) + engine->options.plan.prestage;
+	return (link->flow.heads > 1 ? link->flow.heads : 1) + engine->options.plan.prestage;
 }
 
 /* How long before the link is free its next move is begun: as long as setting one up takes, and a poll. */
@@ -55,13 +55,22 @@ void bandwidth_add_backlog(struct engine *engine, const struct move *move)
 	add_to_links(engine, move, move->record.planned_duration_ms, true);
 }
 
+void bandwidth_clear_backlog(struct link *link)
+{
+	link->backlog_ms = 0;
+	link->n_setup = 0;
+}
+
 void bandwidth_backlogs(struct engine *engine)
 {
-	size_t i;
+	size_t i, k;
 
-	for (i = 0; i < engine->n_links; i++) {
-		engine->links[i].backlog_ms = 0;
-		engine->links[i].n_setup = 0;
+	for (i = 0; i < engine->n_active; i++) {
+		const struct move *move = &engine->moves[engine->active[i]];
+
+		for (k = 0; k < LINKS_OF_MOVE; k++)
+			if (move->links[k] != INDEX_NONE)
+				bandwidth_clear_backlog(&engine->links[move->links[k]]);
 	}
 	for (i = 0; i < engine->n_active; i++) {
 		struct move *move = &engine->moves[engine->active[i]];
@@ -106,30 +115,21 @@ void bandwidth_release(struct engine *engine, struct move *move)
 	engine->must_admit = engine->must_grant = true;
 }
 
-static int by_sequence(const void *a, const void *b)
-{
-	const struct move *x = *(struct move *const *)a, *y = *(struct move *const *)b;
-
-	return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
-}
-
 /* Moves whose copy flows, in order of admission. */
 static size_t flowing(struct engine *engine, struct move **ret_moves)
 {
 	size_t i, n = 0;
 
 	for (i = 0; i < engine->n_active; i++) {
-		struct move *move = &engine->moves[engine->active[i]];
+		struct move *move = &engine->moves[engine->admitted[i]];
 
 		if (move_state_is_on_wire(move->record.state) && !move->is_link_released)
 			ret_moves[n++] = move;
 	}
-	if (n > 1)
-		qsort(ret_moves, n, sizeof *ret_moves, by_sequence);
 	return n;
 }
 
-static void add_flow(struct link_flow *flows, const struct move *move)
+static void add_flow(struct engine *engine, const struct move *move)
 {
 	size_t i;
 
@@ -138,7 +138,8 @@ static void add_flow(struct link_flow *flows, const struct move *move)
 
 		if (move->links[i] == INDEX_NONE)
 			continue;
-		flow = &flows[move->links[i]];
+		flow = &engine->links[move->links[i]].flow;
+		flow->n_moves++;
 		flow->total += move->rate_bytes_per_s;
 		flow->allowed += move->granted_bytes_per_s != 0 ? move->granted_bytes_per_s : RATE_HUGE;
 		flow->ending += move->is_ending;
@@ -149,34 +150,35 @@ static void add_flow(struct link_flow *flows, const struct move *move)
 	}
 }
 
-static void find_elsewhere(const struct engine *engine, struct link_flow *flows, const struct move *move)
+static void find_elsewhere(struct engine *engine, const struct move *move)
 {
 	size_t i, k;
 
 	for (i = 0; i < LINKS_OF_MOVE; i++)
 		for (k = 0; k < LINKS_OF_MOVE && move->is_head && move->links[i] != INDEX_NONE; k++)
-			if (k != i && move->links[k] != INDEX_NONE && links_is_full(engine, move->links[k], &flows[move->links[k]])) {
-				flows[move->links[i]].elsewhere++;
+			if (k != i && move->links[k] != INDEX_NONE && links_is_full(engine, &engine->links[move->links[k]])) {
+				engine->links[move->links[i]].flow.elsewhere++;
 				break;
 			}
 }
 
 /* What is left of a move's links after those before it; huge when nothing is known of any of them. */
-static uint64_t left_for(const struct engine *engine, const struct move *move, const uint64_t *used, uint64_t *ret_capacity)
+static uint64_t left_for(const struct engine *engine, const struct move *move, uint64_t *ret_capacity)
 {
 	uint64_t left = RATE_HUGE;
 	size_t i;
 
 	*ret_capacity = RATE_HUGE;
 	for (i = 0; i < LINKS_OF_MOVE; i++) {
+		const struct link *link = move->links[i] != INDEX_NONE ? &engine->links[move->links[i]] : NULL;
 		uint64_t capacity, rest;
 
-		if (move->links[i] == INDEX_NONE)
+		if (link == NULL)
 			continue;
-		capacity = links_capacity(engine, &engine->links[move->links[i]]);
+		capacity = links_capacity(engine, link);
 		if (capacity == 0)
 			capacity = RATE_HUGE;
-		rest = used[move->links[i]] < capacity ? capacity - used[move->links[i]] : 0;
+		rest = link->used_bytes_per_s < capacity ? capacity - link->used_bytes_per_s : 0;
 		if (rest < left)
 			left = rest;
 		if (capacity < *ret_capacity)
@@ -186,10 +188,10 @@ static uint64_t left_for(const struct engine *engine, const struct move *move, c
 }
 
 /* Head or staged, in order of admission. Returns what it will take of its links. */
-static uint64_t choose(const struct engine *engine, const struct move *move, const uint64_t *used, bool *ret_is_head)
+static uint64_t choose(const struct engine *engine, const struct move *move, bool *ret_is_head)
 {
 	uint64_t own = move->max_rate_bytes_per_s, dirty = rates_dirty(engine, move);
-	uint64_t capacity, left = left_for(engine, move, used, &capacity), takes;
+	uint64_t capacity, left = left_for(engine, move, &capacity), takes;
 	bool is_first = left == capacity;
 
 	/* In post-copy the guest stands still at every page that it waits for, and is in danger until the last has come.
@@ -223,9 +225,9 @@ static uint64_t cap_of(const struct engine *engine, const struct move *move)
 
 /* What flows on a link may be held back by another one, a move staged for a busy target above all: what it leaves is for the
  * next, which has to be begun for that. */
-static void note_room(struct engine *engine, struct link *link, uint64_t used)
+static void note_room(struct engine *engine, struct link *link)
 {
-	uint64_t capacity = links_capacity(engine, link);
+	uint64_t capacity = links_capacity(engine, link), used = link->used_bytes_per_s;
 	bool has_room = used > 0 && (link->n_chosen == 0 || used < capacity - capacity / HEAD_PARTS);
 
 	if (has_room && !link->has_room)
@@ -235,20 +237,19 @@ static void note_room(struct engine *engine, struct link *link, uint64_t used)
 
 static void choose_heads(struct engine *engine, struct move **moves, size_t n)
 {
-	uint64_t *used = xcalloc(engine->n_links, sizeof *used);
 	size_t i, k;
 
-	for (i = 0; i < engine->n_links; i++)
-		engine->links[i].n_chosen = 0;
 	for (i = 0; i < n; i++) {
 		bool is_head;
-		uint64_t takes = choose(engine, moves[i], used, &is_head);
+		uint64_t takes = choose(engine, moves[i], &is_head);
 
 		for (k = 0; k < LINKS_OF_MOVE; k++) {
-			if (moves[i]->links[k] == INDEX_NONE || moves[i]->is_ending)
+			struct link *link = moves[i]->links[k] != INDEX_NONE ? &engine->links[moves[i]->links[k]] : NULL;
+
+			if (link == NULL || moves[i]->is_ending)
 				continue;
-			used[moves[i]->links[k]] += takes < RATE_HUGE ? takes : RATE_HUGE;
-			engine->links[moves[i]->links[k]].n_chosen += is_head;
+			link->used_bytes_per_s += takes < RATE_HUGE ? takes : RATE_HUGE;
+			link->n_chosen += is_head;
 		}
 		if (is_head != moves[i]->is_head)
 			moves[i]->steady_samples = 0;
@@ -259,9 +260,8 @@ static void choose_heads(struct engine *engine, struct move **moves, size_t n)
 		moves[i]->has_shown &= is_head;
 		moves[i]->is_head = is_head;
 	}
-	for (i = 0; i < engine->n_links; i++)
-		note_room(engine, &engine->links[i], used[i]);
-	free(used);
+	for (i = 0; i < engine->n_watched; i++)
+		note_room(engine, &engine->links[engine->watched[i]]);
 }
 
 static bool is_unstoppable(const struct move *move)
@@ -291,24 +291,24 @@ static bool keeps_its_rate(const struct engine *engine, const struct move *move)
 static void divide(struct engine *engine, struct move **moves, size_t n)
 {
 	struct share_move *shares = xcalloc(n, sizeof *shares);
-	uint64_t *ceilings = xcalloc(engine->n_links, sizeof *ceilings), trickle = engine->options.prestage_rate_bytes_per_s;
+	uint64_t *ceilings = xcalloc(engine->n_watched, sizeof *ceilings), trickle = engine->options.prestage_rate_bytes_per_s;
 	size_t i, k, n_shares = 0;
 
-	for (i = 0; i < engine->n_links; i++)
-		ceilings[i] = links_ceiling(engine, &engine->links[i]);
+	for (i = 0; i < engine->n_watched; i++)
+		ceilings[i] = links_ceiling(engine, &engine->links[engine->watched[i]]);
 	for (i = 0; i < n; i++) {
 		struct share_move *share = &shares[n_shares];
 
 		if (keeps_its_rate(engine, moves[i]))
 			continue;
 		for (k = 0; k < LINKS_OF_MOVE; k++)
-			share->links[k] = moves[i]->links[k];
+			share->links[k] = moves[i]->links[k] != INDEX_NONE ? engine->links[moves[i]->links[k]].watched_at : INDEX_NONE;
 		share->cap_bytes_per_s = cap_of(engine, moves[i]);
 		share->floor_bytes_per_s = moves[i]->is_head ? 2 * rates_dirty(engine, moves[i]) : trickle;
 		share->can_be_throttled = !is_unstoppable(moves[i]);
 		n_shares++;
 	}
-	planner_shares(shares, n_shares, ceilings, engine->n_links, trickle);
+	planner_shares(shares, n_shares, ceilings, engine->n_watched, trickle);
 	for (i = 0, k = 0; i < n; i++) {
 		uint64_t rate;
 
@@ -337,24 +337,39 @@ static void send_rate(struct engine *engine, struct move *move)
 	move->sent_bytes_per_s = rate;
 }
 
+static void find_flows(struct engine *engine, struct move **moves, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		links_watch(engine, moves[i]);
+	for (i = 0; i < engine->n_watched; i++) {
+		struct link *link = &engine->links[engine->watched[i]];
+
+		link->flow = (struct link_flow){0};
+		link->used_bytes_per_s = 0;
+		link->n_chosen = 0;
+	}
+	for (i = 0; i < n; i++)
+		add_flow(engine, moves[i]);
+	for (i = 0; i < n; i++)
+		find_elsewhere(engine, moves[i]);
+}
+
 void bandwidth_grant(struct engine *engine)
 {
 	struct move **moves = xcalloc(engine->n_active, sizeof *moves);
-	struct link_flow *flows = xcalloc(engine->n_links, sizeof *flows);
 	size_t n = flowing(engine, moves), i;
 
 	engine->granted_ms = engine->now_ms;
+	find_flows(engine, moves, n);
+	links_judge(engine);
 	for (i = 0; i < n; i++)
-		add_flow(flows, moves[i]);
-	for (i = 0; i < n; i++)
-		find_elsewhere(engine, flows, moves[i]);
-	links_judge(engine, flows);
-	for (i = 0; i < n; i++)
-		rates_note(engine, moves[i], flows);
+		rates_note(engine, moves[i]);
 	choose_heads(engine, moves, n);
 	divide(engine, moves, n);
 	for (i = 0; i < n; i++)
 		send_rate(engine, moves[i]);
+	links_forget(engine);
 	free(moves);
-	free(flows);
 }

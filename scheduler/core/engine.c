@@ -26,13 +26,12 @@ struct engine *engine_new(const struct inventory *inventory, const struct engine
 	engine->next_retry_ms = TIME_NEVER;
 	engine->active = xcalloc(ACTIVE_MAX, sizeof *engine->active);
 	engine->due_ms = xcalloc(ACTIVE_MAX, sizeof *engine->due_ms);
+	engine->admitted = xcalloc(ACTIVE_MAX, sizeof *engine->admitted);
 	engine->guest_move = xcalloc(engine->inventory->n_guests, sizeof *engine->guest_move);
 	for (i = 0; i < engine->inventory->n_guests; i++)
 		engine->guest_move[i] = INDEX_NONE;
 	links_init(engine);
 	engine->unlinked = (struct waiting_list){INDEX_NONE, INDEX_NONE};
-	for (i = 0; i < engine->n_links; i++)
-		engine->links[i].waiting = engine->unlinked;
 	return engine;
 }
 
@@ -58,9 +57,12 @@ void engine_free(struct engine *engine)
 	free(engine->moves);
 	free(engine->active);
 	free(engine->due_ms);
+	free(engine->admitted);
 	free(engine->guest_move);
 	free(engine->loads);
 	free(engine->links);
+	free(engine->waiting_links);
+	free(engine->watched);
 	free(engine->limits);
 	lessons_free(engine);
 	free(engine->down_paths);

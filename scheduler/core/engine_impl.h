@@ -171,6 +171,15 @@ struct waiting_list {
 	uint32_t first, last; /* in engine->moves; INDEX_NONE = empty */
 };
 
+/* What flows on a link, as the last grant has found it. */
+struct link_flow {
+	uint64_t total, allowed;
+	uint32_t n_moves;
+	uint32_t heads, steady_heads;
+	uint32_t ending;     /* in their last moments, besides */
+	uint32_t elsewhere;  /* heads that another link holds back: it is full, and shared with others */
+};
+
 /* One direction of one host's link, or one shared link; see links.c. */
 struct link {
 	uint32_t host, network;          /* INDEX_NONE: a shared link; no configured network */
@@ -180,7 +189,6 @@ struct link {
 	uint64_t measured_bytes_per_s;   /* what flowed at most, others included where they are counted; 0 = not known */
 	uint64_t wide_bytes_per_s;       /* what it carried before it fell; 0 = it has not fallen */
 	bool is_saturated;               /* measured is a capacity, not just the most that was seen */
-	uint64_t flow_bytes_per_s;       /* now, over all moves on it */
 	uint64_t single_bytes_per_s;     /* what one unthrottled move reached alone */
 	int64_t low_since_ms;            /* flow far under measured since then; TIME_NEVER = not */
 	int64_t probe_ms;                /* when it is next left without a bound for a moment; 0 = never */
@@ -190,19 +198,14 @@ struct link {
 	uint64_t others_bytes_per_s;     /* by them, without ours */
 	uint32_t n_active;               /* admitted and not released */
 	struct waiting_list waiting;     /* that leave their source by it */
-	uint32_t n_heads;                /* that flowed at the last grant */
-	uint32_t n_ending;               /* that were in their last moments then, besides */
+	uint32_t waiting_at;             /* position in engine->waiting_links, INDEX_NONE when nobody waits */
+	uint32_t watched_at;             /* position in engine->watched, INDEX_NONE when not there */
+	struct link_flow flow;           /* nothing unless it is watched */
+	uint64_t used_bytes_per_s;       /* by the moves that the grant under way has been through */
 	uint32_t n_chosen;               /* heads that the last grant has chosen */
 	bool has_room;                   /* what flows leaves enough for one more head */
 	int64_t backlog_ms;              /* until what is under way on it will have left it */
 	uint32_t n_setup;                /* of its active moves: no byte has flowed yet */
-};
-
-/* The moves on a link, as one grant finds them. */
-struct link_flow {
-	uint64_t total, allowed;
-	uint32_t heads, steady_heads, ending;
-	uint32_t elsewhere;  /* heads that another link holds back: it is full, and shared with others */
 };
 
 /* A network that did not carry between two hosts when it was last tried. */
@@ -244,6 +247,7 @@ struct engine {
 	uint32_t *active;
 	int64_t *due_ms;            /* when active[i] has to be looked at again; 0 = to be reckoned anew, and looked at by then */
 	size_t n_active;
+	uint32_t *admitted;         /* the same moves in the order of their admission */
 	struct waiting_list unlinked; /* those that use no link, or none that is known */
 	uint32_t n_waiting;
 	uint32_t *guest_move; /* per guest of the inventory: unfinished move or INDEX_NONE */
@@ -251,6 +255,10 @@ struct engine {
 	struct host_load *loads;
 	struct link *links;
 	size_t n_links;
+	/* Of all links those on which something waits, and those with which a grant has to do: something flows there or did at the
+	 * last one, or its probing goes on. In no order. */
+	uint32_t *waiting_links, *watched;
+	size_t n_waiting_links, n_watched;
 	struct limit *limits; /* that the operator set while moves run */
 	size_t n_limits;
 	uint32_t n_moving;
@@ -350,10 +358,12 @@ uint64_t links_ceiling(const struct engine *engine, const struct link *link);  /
 bool links_is_strict(const struct engine *engine, const struct link *link);    /* more than the ceiling would harm somebody */
 uint64_t links_capacity(const struct engine *engine, const struct link *link); /* what they can have, as measured; 0 = not known */
 const char *links_name(const struct engine *engine, uint32_t at, char *buffer, size_t size);
-bool links_is_full(const struct engine *engine, uint32_t at, const struct link_flow *flow);
+bool links_is_full(const struct engine *engine, const struct link *link);
 /* What holds its moves below what it could carry, for messages; "" = nothing. */
 const char *links_bound(const struct engine *engine, const struct link *link, char *buffer, size_t size);
-void links_judge(struct engine *engine, const struct link_flow *flows); /* flows: one per link */
+void links_watch(struct engine *engine, const struct move *move); /* its links, from now on */
+void links_forget(struct engine *engine); /* those that need no watching any more */
+void links_judge(struct engine *engine); /* by the flow of those watched */
 void links_count(struct engine *engine, uint32_t host, const struct hv_note *note);
 void links_limit(struct engine *engine); /* as engine->limits say now */
 
@@ -365,7 +375,7 @@ void limits_restore(struct engine *engine, const struct store_image *image);
 /* rates.c */
 #define RATE_HUGE (UINT64_MAX / 8) /* "not known": more than any link, and sums do not overflow */
 void rates_sample(struct engine *engine, struct move *move, const struct hv_stats *stats);
-void rates_note(struct engine *engine, struct move *move, const struct link_flow *flows); /* what a grant finds: who else flows, what it carries alone */
+void rates_note(struct engine *engine, struct move *move); /* what a grant finds: who else flows, what it carries alone */
 bool rates_is_steady(const struct move *move);
 bool rates_is_limited(const struct engine *engine, const struct move *move);
 uint64_t rates_dirty(const struct engine *engine, const struct move *move); /* what its guest writes; 0 = not known */
@@ -382,6 +392,7 @@ int64_t rates_last_pages_ms(const struct engine *engine, const struct move *move
 uint32_t bandwidth_wanted_moves(const struct engine *engine, const struct link *link);
 /* Staging: is it time to set up this move behind what is on the link? See bandwidth.c. */
 bool bandwidth_is_due(const struct engine *engine, const struct link *link, const struct move *move);
+void bandwidth_clear_backlog(struct link *link);
 void bandwidth_backlogs(struct engine *engine);                                /* counts them anew, before an admission pass */
 void bandwidth_add_backlog(struct engine *engine, const struct move *move); /* it was admitted in this pass */
 int64_t bandwidth_lead_ms(const struct engine *engine);

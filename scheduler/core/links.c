@@ -39,7 +39,6 @@ static void init_host_link(const struct inventory *inventory, uint32_t host, uin
 {
 	link->host = host;
 	link->network = network_of_link(inventory, host, at);
-	link->low_since_ms = TIME_NEVER;
 	link->reserve_percent = link->network != INDEX_NONE ? inventory->networks[link->network].reserve_percent : 0;
 	if (at < inventory->hosts[host].n_links)
 		link->nominal_bytes_per_s = inventory->hosts[host].links[at].rate_bytes_per_s;
@@ -67,9 +66,15 @@ void links_init(struct engine *engine)
 		engine->links[n + i] = (struct link){
 			.host = INDEX_NONE,
 			.network = INDEX_NONE,
-			.low_since_ms = TIME_NEVER,
 			.nominal_bytes_per_s = inventory->shared_links[i].rate_bytes_per_s,
 		};
+	for (i = 0; i < engine->n_links; i++) {
+		engine->links[i].low_since_ms = TIME_NEVER;
+		engine->links[i].waiting = (struct waiting_list){INDEX_NONE, INDEX_NONE};
+		engine->links[i].waiting_at = engine->links[i].watched_at = INDEX_NONE;
+	}
+	engine->waiting_links = xcalloc(engine->n_links, sizeof *engine->waiting_links);
+	engine->watched = xcalloc(engine->n_links, sizeof *engine->watched);
 }
 
 static bool is_behind(const struct shared_link *link, const char *host)
@@ -198,22 +203,24 @@ static bool is_low(const struct link *link, uint64_t total, uint64_t allowed)
 }
 
 /* Is it this link that holds its moves back, and not another one? */
-static bool is_telling(const struct link *link, const struct link_flow *flow)
+static bool is_telling(const struct link *link)
 {
+	const struct link_flow *flow = &link->flow;
+
 	return (flow->heads >= 2 || link->wide_bytes_per_s != 0) && flow->elsewhere < flow->heads;
 }
 
-static void fall_if_low(struct engine *engine, struct link *link, uint64_t total, const struct link_flow *flow)
+static void fall_if_low(struct engine *engine, struct link *link, uint64_t total)
 {
 	uint64_t before = link->measured_bytes_per_s;
 
-	if (!is_low(link, total, flow->allowed)) {
+	if (!is_low(link, total, link->flow.allowed)) {
 		link->low_since_ms = TIME_NEVER;
 		return;
 	}
 	if (link->low_since_ms == TIME_NEVER)
 		link->low_since_ms = engine->now_ms;
-	if (engine->now_ms - link->low_since_ms < LOW_FOR_MS || !is_telling(link, flow))
+	if (engine->now_ms - link->low_since_ms < LOW_FOR_MS || !is_telling(link))
 		return;
 	if (link->wide_bytes_per_s == 0)
 		link->wide_bytes_per_s = before;
@@ -237,20 +244,18 @@ static void note_recovery(struct engine *engine, struct link *link, uint64_t bef
 	audit_change(engine, link, before);
 }
 
-bool links_is_full(const struct engine *engine, uint32_t at, const struct link_flow *flow)
+bool links_is_full(const struct engine *engine, const struct link *link)
 {
-	uint64_t capacity = links_capacity(engine, &engine->links[at]);
+	uint64_t capacity = links_capacity(engine, link);
 
-	return flow->heads >= 2 && capacity != 0 && flow->total >= capacity / 10 * 9;
+	return link->flow.heads >= 2 && capacity != 0 && link->flow.total >= capacity / 10 * 9;
 }
 
-static void judge(struct engine *engine, struct link *link, const struct link_flow *flow)
+static void judge(struct engine *engine, struct link *link)
 {
+	const struct link_flow *flow = &link->flow;
 	uint64_t total = flow->total + others_on(engine, link), before = link->measured_bytes_per_s;
 
-	link->flow_bytes_per_s = flow->total;
-	link->n_heads = flow->heads;
-	link->n_ending = flow->ending;
 	if (link->probe_ms != 0 && engine->now_ms >= link->probe_ms + PROBE_FOR_MS)
 		link->probe_ms = engine->now_ms + PROBE_EVERY_MS;
 	if (flow->heads == 0 || flow->steady_heads < flow->heads)
@@ -258,22 +263,51 @@ static void judge(struct engine *engine, struct link *link, const struct link_fl
 	if (total > link->measured_bytes_per_s)
 		link->measured_bytes_per_s = total;
 	/* The most that was ever seen is more than what is carried: several that are as fast as they can correct it. */
-	else if (link->is_saturated && flow->heads >= 2 && is_telling(link, flow) && flow->allowed >= link->measured_bytes_per_s &&
+	else if (link->is_saturated && flow->heads >= 2 && is_telling(link) && flow->allowed >= link->measured_bytes_per_s &&
 		!is_low(link, total, flow->allowed))
 		link->measured_bytes_per_s -= (link->measured_bytes_per_s - total) / CORRECTION_PARTS;
 	if (flow->heads >= 2 && link->single_bytes_per_s != 0 && !link->is_saturated &&
 		flow->total < link->single_bytes_per_s / 100 * 115 * (flow->heads - 1))
 		link->is_saturated = true;
-	fall_if_low(engine, link, total, flow);
+	fall_if_low(engine, link, total);
 	note_recovery(engine, link, before);
 }
 
-void links_judge(struct engine *engine, const struct link_flow *flows)
+void links_judge(struct engine *engine)
 {
 	size_t i;
 
-	for (i = 0; i < engine->n_links; i++)
-		judge(engine, &engine->links[i], &flows[i]);
+	for (i = 0; i < engine->n_watched; i++)
+		judge(engine, &engine->links[engine->watched[i]]);
+}
+
+void links_watch(struct engine *engine, const struct move *move)
+{
+	size_t i;
+
+	for (i = 0; i < LINKS_OF_MOVE; i++) {
+		struct link *link = move->links[i] != INDEX_NONE ? &engine->links[move->links[i]] : NULL;
+
+		if (link == NULL || link->watched_at != INDEX_NONE)
+			continue;
+		link->watched_at = (uint32_t)engine->n_watched;
+		engine->watched[engine->n_watched++] = move->links[i];
+	}
+}
+
+void links_forget(struct engine *engine)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < engine->n_watched; i++) {
+		struct link *link = &engine->links[engine->watched[i]];
+		bool is_needed = link->flow.n_moves > 0 || link->probe_ms != 0;
+
+		link->watched_at = is_needed ? (uint32_t)n : INDEX_NONE;
+		if (is_needed)
+			engine->watched[n++] = engine->watched[i];
+	}
+	engine->n_watched = n;
 }
 
 static void count(struct engine *engine, struct link *link, uint64_t bytes)
@@ -346,11 +380,11 @@ void engine_link_live(const struct engine *engine, size_t i, struct link_live *r
 
 	*ret_live = (struct link_live){
 		.capacity_bytes_per_s = links_capacity(engine, link) != 0 ? links_capacity(engine, link) : link->measured_bytes_per_s,
-		.flow_bytes_per_s = link->n_active > 0 ? link->flow_bytes_per_s : 0,
+		.flow_bytes_per_s = link->n_active > 0 ? link->flow.total : 0,
 		.others_bytes_per_s = others_on(engine, link),
 		.limit_bytes_per_s = link->limit_bytes_per_s,
 		.n_moves = link->n_active,
-		.n_heads = link->n_active > 0 ? link->n_heads : 0,
+		.n_heads = link->n_active > 0 ? link->flow.heads : 0,
 	};
 	links_name(engine, (uint32_t)i, ret_live->name, sizeof ret_live->name);
 }

@@ -81,6 +81,25 @@ static struct waiting_list *list_of(struct engine *engine, const struct move *mo
 	return move->waits_at != INDEX_NONE ? &engine->links[move->waits_at].waiting : &engine->unlinked;
 }
 
+/* After a change of its list. */
+static void note_waiting(struct engine *engine, uint32_t at)
+{
+	struct link *link = at != INDEX_NONE ? &engine->links[at] : NULL;
+
+	if (link == NULL || (link->waiting_at == INDEX_NONE) == (link->waiting.first == INDEX_NONE))
+		return;
+	if (link->waiting_at == INDEX_NONE) {
+		link->waiting_at = (uint32_t)engine->n_waiting_links;
+		engine->waiting_links[engine->n_waiting_links++] = at;
+	} else {
+		uint32_t last = engine->waiting_links[--engine->n_waiting_links];
+
+		engine->waiting_links[link->waiting_at] = last;
+		engine->links[last].waiting_at = link->waiting_at;
+		link->waiting_at = INDEX_NONE;
+	}
+}
+
 static void leave_waiting(struct engine *engine, struct move *move)
 {
 	struct waiting_list *list = list_of(engine, move);
@@ -97,6 +116,7 @@ static void leave_waiting(struct engine *engine, struct move *move)
 		list->last = move->previous_waiting;
 	move->is_waiting = false;
 	engine->n_waiting--;
+	note_waiting(engine, move->waits_at);
 }
 
 /* A second leg leaves its host only when its first has come there; until then it ends with the first, whatever that host's link does. */
@@ -129,6 +149,7 @@ static void enter_waiting(struct engine *engine, struct move *move)
 		list->first = move->index;
 	move->is_waiting = true;
 	engine->n_waiting++;
+	note_waiting(engine, move->waits_at);
 }
 
 void move_find_links(struct engine *engine, struct move *move)
@@ -216,8 +237,13 @@ void move_release(struct engine *engine, struct move *move, bool has_moved)
 
 void move_deactivate(struct engine *engine, struct move *move)
 {
+	size_t at = 0;
+
 	if (move->active_at == INDEX_NONE)
 		return;
+	while (engine->admitted[at] != move->index)
+		at++;
+	memmove(&engine->admitted[at], &engine->admitted[at + 1], (engine->n_active - at - 1) * sizeof *engine->admitted);
 	engine->active[move->active_at] = engine->active[--engine->n_active];
 	engine->due_ms[move->active_at] = engine->due_ms[engine->n_active];
 	engine->moves[engine->active[move->active_at]].active_at = move->active_at;
@@ -246,6 +272,7 @@ void move_activate(struct engine *engine, struct move *move)
 	assert(engine->n_active < ACTIVE_MAX);
 	move->active_at = (uint32_t)engine->n_active;
 	engine->due_ms[engine->n_active] = 0;
+	engine->admitted[engine->n_active] = move->index;
 	engine->active[engine->n_active++] = move->index;
 	move->sequence = ++engine->next_sequence;
 	move->is_link_released = move->is_slot_released = move->is_ending = false;

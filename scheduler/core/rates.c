@@ -143,21 +143,21 @@ static void note_company(const struct engine *engine, struct move *move)
 
 	for (i = 0; i < LINKS_OF_MOVE; i++)
 		if (move->links[i] != INDEX_NONE)
-			heads += (engine->links[move->links[i]].n_heads + engine->links[move->links[i]].n_ending) << (8 * i);
+			heads += (engine->links[move->links[i]].flow.heads + engine->links[move->links[i]].flow.ending) << (8 * i);
 	if (heads != move->company)
 		move->steady_samples = 0;
 	move->company = heads;
 }
 
 /* What flows beside a head trickles by our own choice: alone the head would have carried that too. */
-static uint64_t with_trickles(const struct move *move, const struct link_flow *flows)
+static uint64_t with_trickles(const struct engine *engine, const struct move *move)
 {
 	uint64_t most = move->rate_bytes_per_s;
 	size_t i;
 
 	for (i = 0; i < LINKS_OF_MOVE; i++)
 		if (move->links[i] != INDEX_NONE)
-			most = max_u64(most, flows[move->links[i]].total);
+			most = max_u64(most, engine->links[move->links[i]].flow.total);
 	return most;
 }
 
@@ -179,7 +179,7 @@ static bool is_doubtful(const struct engine *engine, const struct move *move, ui
 }
 
 /* A head that had all its links to itself shows what one stream carries there. */
-static void note_alone(struct engine *engine, struct move *move, const struct link_flow *flows)
+static void note_alone(struct engine *engine, struct move *move)
 {
 	uint64_t alone;
 	size_t i;
@@ -191,9 +191,9 @@ static void note_alone(struct engine *engine, struct move *move, const struct li
 		move->alone_bytes_per_s = move->rate_bytes_per_s;
 	for (i = 0; i < LINKS_OF_MOVE; i++)
 		if (move->links[i] != INDEX_NONE &&
-			(engine->links[move->links[i]].n_heads != 1 || engine->links[move->links[i]].n_ending > 0))
+			(engine->links[move->links[i]].flow.heads != 1 || engine->links[move->links[i]].flow.ending > 0))
 			return;
-	alone = with_trickles(move, flows);
+	alone = with_trickles(engine, move);
 	if (is_doubtful(engine, move, alone))
 		return;
 	move->alone_bytes_per_s = alone;
@@ -221,8 +221,8 @@ uint64_t rates_stream(const struct engine *engine, const struct move *move)
 	return stream;
 }
 
-void rates_note(struct engine *engine, struct move *move, const struct link_flow *flows)
+void rates_note(struct engine *engine, struct move *move)
 {
 	note_company(engine, move);
-	note_alone(engine, move, flows);
+	note_alone(engine, move);
 }
