@@ -38,6 +38,7 @@ static void write_move(struct json_writer *writer, const struct planned_move *mo
 	json_put_u64(writer, "bytes_high", move->bytes_high);
 	json_put_u64(writer, "disk_bytes", move->disk_bytes);
 	json_put_u64(writer, "rate_bytes_per_second", move->rate_bytes_per_s);
+	json_put_bool(writer, "rate_is_assumed", move->rate_is_assumed);
 	json_put_milli(writer, "downtime_seconds", move->downtime_ms);
 	json_put_milli(writer, "downtime_low_seconds", move->downtime_low_ms);
 	json_put_milli(writer, "downtime_high_seconds", move->downtime_high_ms);
@@ -246,6 +247,7 @@ static bool read_move(struct json_reader *reader, const json_t *element, void *c
 		!read_index(reader, element, "after", &move.after) || !read_index(reader, element, "wanted", &move.wanted) ||
 		!read_bytes(reader, element, &move) ||
 		!json_get_u64(reader, element, "rate_bytes_per_second", INT64_MAX, &move.rate_bytes_per_s) ||
+		!json_get_bool(reader, element, "rate_is_assumed", &move.rate_is_assumed) ||
 		!json_get_bool(reader, element, "converges", &move.converges))
 		return false;
 	if ((move.source == move.target) != (move.method == METHOD_SHUTDOWN || move.method == METHOD_START))

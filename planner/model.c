@@ -196,6 +196,7 @@ void model_free(struct model *model)
 	free(model->disk_pools);
 	free(model->guest_rules);
 	free(model->capacities);
+	free(model->is_assumed);
 	free(model->network_links);
 	free(model->paths);
 	free(model->lessons);

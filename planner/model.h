@@ -66,6 +66,7 @@ struct model {
 	uint32_t *disk_pools;     /* INDEX_NONE = in no pool */
 	uint32_t *guest_rules;
 	uint64_t *capacities;     /* bytes per second of each row; never 0 */
+	bool *is_assumed;         /* of each row: neither configured nor measured */
 	size_t n_links;
 	uint32_t first_shared;    /* row of the first shared link: out of it, into it */
 	uint32_t *network_links;  /* [host * n_networks + network]: the host's link in it */
@@ -98,6 +99,7 @@ struct path {
 	uint32_t n_links;
 	uint64_t memory_rate_bytes_per_s, disk_rate_bytes_per_s; /* best for one move */
 	const struct path_rate *measured; /* NULL = nothing was */
+	bool is_assumed; /* the rates are the default of a link of which nothing is known */
 };
 
 struct model *model_new(const struct inventory *inventory, const struct plan_options *options);

@@ -33,6 +33,7 @@ static void number_links(struct model *model)
 	model->first_shared = row;
 	model->n_links = row + 2 * inventory->n_shared_links;
 	model->capacities = xcalloc(model->n_links, sizeof *model->capacities);
+	model->is_assumed = xcalloc(model->n_links, sizeof *model->is_assumed);
 }
 
 static void find_network_links(struct model *model)
@@ -116,7 +117,8 @@ static uint64_t *best_measured(const struct model *model)
 
 static void set_capacity(struct model *model, size_t row, uint64_t nominal, uint64_t measured)
 {
-	if (nominal == 0 && measured == 0)
+	model->is_assumed[row] = nominal == 0 && measured == 0;
+	if (model->is_assumed[row])
 		nominal = model->options.default_link_rate_bytes_per_s;
 	nominal = mul_div(nominal, model->options.efficiency_milli, 1000);
 	model->capacities[row] = max_u64(max_u64(nominal, measured), 1);
@@ -244,9 +246,12 @@ bool model_path(const struct model *model, uint32_t source, uint32_t target, uin
 
 	if (!model_path_links(model, source, target, ret_path))
 		return false;
-	for (i = 0; i < ret_path->n_links; i++)
-		links = min_u64(links, model->capacities[ret_path->links[i]]);
 	ret_path->measured = measured_rate(model, source, target);
+	ret_path->is_assumed = false;
+	for (i = 0; i < ret_path->n_links; i++) {
+		links = min_u64(links, model->capacities[ret_path->links[i]]);
+		ret_path->is_assumed |= model->is_assumed[ret_path->links[i]] && ret_path->measured == NULL;
+	}
 	ret_path->memory_rate_bytes_per_s = phase_rate(links, stream,
 		ret_path->measured != NULL ? ret_path->measured->memory_bytes_per_s : 0, max_rate_bytes_per_s);
 	ret_path->disk_rate_bytes_per_s = phase_rate(links, stream,

@@ -339,6 +339,7 @@ static void fill_move(const struct draft *draft, const struct jobs *jobs, const 
 	move->bytes = job->best.bytes;
 	move->rate_bytes_per_s = job->rate_bytes_per_s;
 	fill_ranges(jobs, job, move);
+	move->rate_is_assumed = path.is_assumed && job->expectation.samples == 0;
 	move->network = path.network;
 	move->after = INDEX_NONE;
 	move->converges = job->best.converges;

@@ -107,6 +107,7 @@ struct planned_move {
 	uint64_t bytes, bytes_low, bytes_high;
 	uint64_t disk_bytes; /* of bytes */
 	uint64_t rate_bytes_per_s; /* at which it is expected to run once at the head */
+	bool rate_is_assumed; /* a link on its way is neither configured nor measured; what the times say is as good as the default */
 	int64_t downtime_ms, downtime_low_ms, downtime_high_ms;
 	uint32_t samples; /* moves of this class between these hosts that the ranges come from; 0 = the stated default */
 	uint32_t network; /* index into inventory->networks, INDEX_NONE = any */

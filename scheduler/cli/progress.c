@@ -97,7 +97,7 @@ static void eta_text(const json_t *object, char *ret, size_t size)
 	int64_t low = doc_ms(object, "eta_low_seconds"), high = doc_ms(object, "eta_high_seconds"), eta = doc_ms(object, "eta_seconds");
 
 	if (eta < 0)
-		snprintf(ret, size, "-");
+		snprintf(ret, size, "not known yet");
 	else if (low < 0 || high < 0 || low == high)
 		snprintf(ret, size, "%s", human_duration(eta).text);
 	else

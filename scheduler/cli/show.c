@@ -104,10 +104,12 @@ static void show_warnings(const struct args *args, const struct plan *plan, cons
 void show_plan_summary(const struct plan *plan, FILE *file)
 {
 	uint64_t bytes = 0;
-	size_t i;
+	size_t i, n_assumed = 0;
 
-	for (i = 0; i < plan->n_moves; i++)
+	for (i = 0; i < plan->n_moves; i++) {
 		bytes += plan->moves[i].bytes;
+		n_assumed += plan->moves[i].rate_is_assumed;
+	}
 	if (plan->n_moves == 0) {
 		fprintf(file, plan->n_blocked == 0 ? "Nothing to move.\n" : "No guest can be moved.\n");
 		return;
@@ -119,6 +121,9 @@ void show_plan_summary(const struct plan *plan, FILE *file)
 		fprintf(file, "What limits it: %s\n", plan->bottleneck_text);
 	if (plan->last_text[0] != '\0')
 		fprintf(file, "Why it takes longer: %s\n", plan->last_text);
+	if (n_assumed > 0)
+		fprintf(file, "The times are a guess for %zu of them: no rate of their links is configured and nothing was measured on them yet; the first copies tell.\n",
+			n_assumed);
 }
 
 /* Forms that are lists of moves have no place for those who stay, nor for what is said of a move. */

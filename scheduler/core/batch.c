@@ -126,6 +126,7 @@ static void add_planned(struct engine *engine, uint32_t batch, const struct plan
 	move->record.planned_bytes = planned->bytes;
 	move->record.planned_rate_bytes_per_s = planned->rate_bytes_per_s;
 	move->planned_disk_bytes = planned->disk_bytes;
+	move->rate_is_assumed = planned->rate_is_assumed;
 	wait_for(engine, move, planned->after);
 	move_take_wishes(engine, move);
 	if (planned->leg == LEG_SECOND)

@@ -92,6 +92,7 @@ struct move {
 	int64_t retry_ms;
 	uint64_t max_rate_bytes_per_s;
 	uint64_t planned_disk_bytes;
+	bool rate_is_assumed; /* of the record's planned rate; see struct planned_move */
 
 	uint32_t pending[SLOTS]; /* sequence of the outstanding request of each kind, 0 = none */
 	int64_t pending_until_ms[SLOTS];

@@ -49,9 +49,8 @@ static uint64_t telling_rate(const struct move *move)
 	return move->is_head ? move->rate_bytes_per_s : 0;
 }
 
-/* At which the rest of a move will flow once it is its turn: its own rate when that has settled, what
- * one copy carried on its links before, or what the plan assumed. */
-static uint64_t rate_for(const struct engine *engine, const struct move *move)
+/* Its own rate when that has settled, or what one copy carried on its links before; 0 = neither. */
+static uint64_t measured_rate(const struct engine *engine, const struct move *move)
 {
 	uint64_t rate = move->steady_samples > 2 ? telling_rate(move) : 0;
 	size_t i;
@@ -59,9 +58,22 @@ static uint64_t rate_for(const struct engine *engine, const struct move *move)
 	for (i = 0; rate == 0 && i < LINKS_OF_MOVE; i++)
 		if (move->links[i] != INDEX_NONE)
 			rate = engine->links[move->links[i]].single_bytes_per_s;
+	return rate;
+}
+
+/* At which the rest of a move will flow once it is its turn. */
+static uint64_t rate_for(const struct engine *engine, const struct move *move)
+{
+	uint64_t rate = measured_rate(engine, move);
+
 	if (rate == 0)
 		rate = move->record.planned_rate_bytes_per_s;
 	return rate != 0 ? rate : 1;
+}
+
+static bool is_guess(const struct engine *engine, const struct move *move)
+{
+	return move->rate_is_assumed && measured_rate(engine, move) == 0;
 }
 
 const struct engine_options *engine_limits(const struct engine *engine)
@@ -109,11 +121,11 @@ static int64_t legs_left(const struct engine *engine, const struct move *move)
 }
 
 /* The most loaded link decides: what is left on it over what it carries. Its range is that of the moves, each by its part of the
- * work, as a plan has it. */
+ * work, as a plan has it. Nothing is told that would mostly be a guess: the first copies are measured in seconds. */
 void engine_batch_eta(const struct engine *engine, uint64_t batch, int64_t *ret_low_ms, int64_t *ret_ms, int64_t *ret_high_ms)
 {
 	uint64_t *loads = xcalloc(engine->n_links, sizeof *loads);
-	uint64_t weight = 0, ranges = 0;
+	uint64_t weight = 0, guessed = 0, ranges = 0;
 	int64_t longest_ms = 0;
 	bool is_over = true;
 	size_t i, j;
@@ -127,6 +139,7 @@ void engine_batch_eta(const struct engine *engine, uint64_t batch, int64_t *ret_
 		is_over = false;
 		time_ms = left_of(engine, move);
 		weight += (uint64_t)time_ms;
+		guessed += is_guess(engine, move) ? (uint64_t)time_ms : 0;
 		ranges += (uint64_t)time_ms * range_of(engine, move);
 		if (legs_left(engine, move) > longest_ms)
 			longest_ms = legs_left(engine, move);
@@ -144,7 +157,7 @@ void engine_batch_eta(const struct engine *engine, uint64_t batch, int64_t *ret_
 	*ret_low_ms = *ret_ms = *ret_high_ms = -1;
 	if (is_over)
 		*ret_low_ms = *ret_ms = *ret_high_ms = 0;
-	else
+	else if (guessed <= weight / 2)
 		range(weight > 0 ? (uint32_t)(ranges / weight) : engine->options.plan.range_milli, longest_ms + engine->options.plan.finish_ms,
 			ret_low_ms, ret_ms, ret_high_ms);
 }

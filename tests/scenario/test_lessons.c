@@ -193,6 +193,33 @@ static void what_is_left_is_told_within_what_the_moves_so_far_were_off(void **st
 	trial_free(trial);
 }
 
+static void no_end_is_told_before_anything_is_known_of_the_links(void **state)
+{
+	struct inventory *inventory = site();
+	struct trial *trial;
+	int64_t low_ms, eta_ms = -1, high_ms, asked_ms;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < inventory->n_hosts; i++)
+		inventory->hosts[i].links[0].rate_bytes_per_s = 0;
+	trial = trial_new(inventory, NULL, NULL);
+	trial_drain(trial, "h1");
+	engine_batch_eta(trial->engine, 1, &low_ms, &eta_ms, &high_ms);
+	assert_int_equal(eta_ms, -1);
+	assert_int_equal(low_ms, -1);
+	assert_int_equal(high_ms, -1);
+	while (eta_ms < 0) {
+		assert_true(trial_step(trial, 3600000));
+		engine_batch_eta(trial->engine, 1, &low_ms, &eta_ms, &high_ms);
+	}
+	assert_int_equal(n_done(trial), 0);
+	asked_ms = trial->now_ms;
+	assert_true(trial_run(trial, 3600000));
+	assert_in_range(trial->now_ms - asked_ms, eta_ms / 2, eta_ms * 2);
+	trial_free(trial);
+}
+
 static void what_is_known_of_a_path_is_added_to_in_the_next_life(void **state)
 {
 	struct trial *trial = trial_new(site(), NULL, NULL);
@@ -233,6 +260,7 @@ int main(void)
 		cmocka_unit_test(lessons_go_on_after_a_kill),
 		cmocka_unit_test(what_guests_write_is_kept_with_its_time),
 		cmocka_unit_test(what_is_left_is_told_within_what_the_moves_so_far_were_off),
+		cmocka_unit_test(no_end_is_told_before_anything_is_known_of_the_links),
 		cmocka_unit_test(what_is_known_of_a_path_is_added_to_in_the_next_life),
 		cmocka_unit_test(the_same_drain_is_then_planned_within_its_range_and_the_range_is_narrower),
 	};

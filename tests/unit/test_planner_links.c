@@ -104,6 +104,52 @@ static void a_host_that_is_named_twice_or_not_known_changes_nothing(void **state
 	assert_int_equal(seconds(inventory, "h3", NULL, &options), 20);
 }
 
+/* Of two moves, how many are planned with a rate that nobody wrote down and nothing has shown. Takes the inventory. */
+static size_t assumed(struct inventory *inventory, const struct plan_options *options)
+{
+	struct request *request = request_new(REQUEST_BATCH);
+	struct plan *plan;
+	size_t i, n = 0;
+
+	request_add_move(request, "a")->to = strdup("h3");
+	request_add_move(request, "b")->to = strdup("h4");
+	world_seal(inventory);
+	plan = world_plan(inventory, request, options);
+	for (i = 0; i < plan->n_moves; i++)
+		n += plan->moves[i].rate_is_assumed;
+	plan_free(plan);
+	request_free(request);
+	inventory_free(inventory);
+	return n;
+}
+
+static void a_rate_is_called_assumed_until_the_link_is_configured_or_has_carried_something(void **state)
+{
+	struct path_rate same = {.source = "h1", .target = "h3", .memory_bytes_per_s = 50000000, .samples = 1};
+	struct path_rate other = {.source = "h1", .target = "h2", .memory_bytes_per_s = 50000000, .samples = 1};
+	struct plan_options options = world_options();
+	struct inventory *inventory = racks();
+
+	(void)state;
+	share(inventory, "rack1", "h1", "h2", 0); /* of unknown rate: taken to be wide */
+	assert_int_equal(assumed(inventory, &options), 0);
+	inventory = racks();
+	inventory->hosts[0].links[0].rate_bytes_per_s = 0;
+	assert_int_equal(assumed(inventory, &options), 1);
+	options.n_paths = 1;
+	options.paths = &other;
+	inventory = racks();
+	inventory->hosts[0].links[0].rate_bytes_per_s = 0;
+	assert_int_equal(assumed(inventory, &options), 0); /* out of h1 */
+	inventory = racks();
+	inventory->hosts[0].links[0].rate_bytes_per_s = inventory->hosts[2].links[0].rate_bytes_per_s = 0;
+	assert_int_equal(assumed(inventory, &options), 1); /* into h3 */
+	options.paths = &same;
+	inventory = racks();
+	inventory->hosts[0].links[0].rate_bytes_per_s = inventory->hosts[2].links[0].rate_bytes_per_s = 0;
+	assert_int_equal(assumed(inventory, &options), 0);
+}
+
 /* A link whose rate nobody wrote down has the best that was ever seen on it, from any pair. */
 static void what_one_pair_has_shown_an_unknown_link_can_do_for_another(void **state)
 {
@@ -165,6 +211,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(of_nested_shared_links_the_narrowest_bounds),
 	cmocka_unit_test(a_shared_link_of_unknown_rate_bounds_nothing),
 	cmocka_unit_test(a_host_that_is_named_twice_or_not_known_changes_nothing),
+	cmocka_unit_test(a_rate_is_called_assumed_until_the_link_is_configured_or_has_carried_something),
 	cmocka_unit_test(what_one_pair_has_shown_an_unknown_link_can_do_for_another),
 	cmocka_unit_test(what_was_measured_between_hosts_that_are_not_there_any_more_is_left_out),
 	cmocka_unit_test(a_measured_pair_without_a_common_network_is_left_out),
