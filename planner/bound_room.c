@@ -1,4 +1,4 @@
-/* Room binds in two ways.
+/* Room binds in three ways; for the third, whole guests on one host, see bound_host.c.
  *
  * On one host: until more than X bytes have left it, what has begun to arrive fits what was free and X. So the rest begins to
  * arrive after the shortest time in which X can leave, and has to pass the host's link after that.
@@ -23,7 +23,10 @@
 #include "arith.h"
 #include "xalloc.h"
 
-enum { PASSES_MAX = 64 }; /* a chain of so many waits is followed; more only cost time */
+enum {
+	PASSES_MAX = 64,       /* a chain of so many waits is followed; more only cost time */
+	STATES_MAX = 1 << 17,  /* of single hosts, in one bound: some 10 ms */
+};
 
 /* ---- one host ---- */
 
@@ -130,14 +133,14 @@ static uint32_t *jobs_by_host(const struct jobs *jobs, bool is_source, uint32_t 
 }
 
 /* A host may have several links: each passage is counted with the rate of all of them. */
-static int64_t passage_us(const struct jobs *jobs, const struct job *job, uint32_t host, uint32_t direction)
+int64_t room_passage_us(const struct jobs *jobs, const struct job *job, uint32_t host, enum direction direction)
 {
 	const struct model_host *h = &jobs->model->hosts[host];
 	uint64_t rate = 0;
 	uint32_t k;
 
 	for (k = 0; k < h->n_links; k++)
-		rate += jobs->model->capacities[h->first_link + 2 * k + direction];
+		rate += jobs->model->capacities[h->first_link + 2 * k + (direction == DIRECTION_OUT ? 0 : 1)];
 	return (int64_t)mul_div(job->best.bytes, 1000000, rate);
 }
 
@@ -151,7 +154,7 @@ static void fill_passages(const struct jobs *jobs, uint32_t host, bool is_out, b
 	for (i = first[host]; i < first[host + 1]; i++) {
 		const struct job *job = &jobs->jobs[list[i]];
 
-		add_passage(passages, list[i], is_memory ? job->memory_bytes : job->vcpus, passage_us(jobs, job, host, is_out ? 0 : 1));
+		add_passage(passages, list[i], is_memory ? job->memory_bytes : job->vcpus, room_passage_us(jobs, job, host, is_out ? DIRECTION_OUT : DIRECTION_IN));
 	}
 }
 
@@ -506,9 +509,31 @@ static void bound_turns(const struct chains *chains, struct bound *bound)
 	free(link_first);
 }
 
+static void bound_whole_guests(const struct chains *chains, uint32_t host, size_t *states_left, struct bound *bound)
+{
+	const struct jobs *jobs = chains->jobs;
+	struct host_room room = {.jobs = jobs, .host = host, .head_us = chains->head_us,
+		.out = &chains->out_jobs[chains->out_first[host]], .n_out = chains->out_first[host + 1] - chains->out_first[host],
+		.in = &chains->in_jobs[chains->in_first[host]], .n_in = chains->in_first[host + 1] - chains->in_first[host]};
+	char text[BOUND_TEXT_SIZE];
+	uint32_t longest = room.in[0];
+	int64_t us = host_room_us(&room, states_left);
+	size_t i;
+
+	if (us <= bound->lower_us)
+		return;
+	for (i = 1; i < room.n_in; i++)
+		if (jobs->jobs[room.in[i]].best.bytes > jobs->jobs[longest].best.bytes)
+			longest = room.in[i];
+	snprintf(text, sizeof text, "%.50s: %zu guests come as %zu leave, and each needs room for all of itself, the largest of them %.40s",
+		jobs->model->inventory->hosts[host].name, room.n_in, room.n_out,
+		jobs->model->inventory->guests[jobs->jobs[longest].guest].name);
+	bound_raise(bound, us - chains->each_us, jobs, host, DIRECTION_IN, longest, text);
+}
+
 static void bound_chains(struct chains *chains, struct bound *bound)
 {
-	size_t n_hosts = chains->jobs->model->inventory->n_hosts;
+	size_t n_hosts = chains->jobs->model->inventory->n_hosts, states_left = STATES_MAX;
 	uint32_t i;
 
 	chains->head_us = xcalloc(2 * chains->jobs->n, sizeof *chains->head_us);
@@ -520,6 +545,9 @@ static void bound_chains(struct chains *chains, struct bound *bound)
 			if (is_binding(chains, i / 2, i % 2 == 0))
 				bound_last(chains, i / 2, i % 2 == 0, bound);
 		bound_turns(chains, bound);
+		for (i = 0; i < n_hosts; i++)
+			if (is_binding(chains, i, true) || is_binding(chains, i, false))
+				bound_whole_guests(chains, i, &states_left, bound);
 	}
 	free(chains->head_us);
 	free(chains->moments);

@@ -265,9 +265,29 @@ static uint32_t wanted_target(const struct draft *draft, const struct draft_move
 	return inventory_host(draft->inventory, draft_wanted(draft, first)->to);
 }
 
-static void say_why(const struct draft *draft, const struct draft_move *from, const struct jobs *jobs, const struct job *job, size_t place,
-	struct planned_move *move)
+/* Why it stands where it does in the order. */
+static void say_place(const struct draft *draft, const struct jobs *jobs, const struct job *job, const struct plan *plan, size_t place,
+	char *text, size_t size)
 {
+	const struct planned_move *move = &plan->moves[place];
+	const struct planned_move *after = move->after != INDEX_NONE ? &plan->moves[move->after] : NULL;
+
+	if (after != NULL && after->source != move->target)
+		snprintf(text, size, "stands back for others until %.40s has left %.32s", draft->inventory->guests[after->guest].name,
+			draft->inventory->hosts[after->source].name);
+	else if (after != NULL)
+		snprintf(text, size, "waits for room there");
+	else if (!job->best.converges)
+		snprintf(text, size, "%s", say_unending(&jobs->model->options));
+	else
+		snprintf(text, size, job->priority != 0 ? "place %zu by priority" : "place %zu in the order", place + 1);
+}
+
+static void say_why(const struct draft *draft, const struct draft_move *from, const struct jobs *jobs, const struct job *job, struct plan *plan,
+	size_t place)
+{
+	struct planned_move *move = &plan->moves[place];
+
 	const struct ledger *ledger = draft->ledger;
 	const struct host *target = &draft->inventory->hosts[move->target];
 	const struct wanted_move *wanted = draft_wanted(draft, from);
@@ -275,10 +295,7 @@ static void say_why(const struct draft *draft, const struct draft_move *from, co
 		mul_div(ledger->hosts[move->target].memory_bytes + target->memory_reserve_bytes, 100, target->memory_bytes);
 	char order[140];
 
-	if (move->after == INDEX_NONE && !job->best.converges)
-		snprintf(order, sizeof order, "%s", say_unending(&jobs->model->options));
-	else
-		snprintf(order, sizeof order, move->after != INDEX_NONE ? "waits for room there" : job->priority != 0 ? "place %zu by priority" : "place %zu in the order", place + 1);
+	say_place(draft, jobs, job, plan, place, order, sizeof order);
 	say_ejected(draft, move, order, sizeof order);
 	if (from->leg == LEG_FIRST)
 		snprintf(move->reason, sizeof move->reason, "through %.32s, for %.32s can take it only when it has left %.32s; %s", target->name,
@@ -408,7 +425,7 @@ static void fill_moves(const struct draft *draft, const struct jobs *jobs, const
 	for (i = 0; i < jobs->n; i++)
 		warn_of_unending(draft, jobs, &jobs->jobs[keys[i].job], (uint32_t)i, plan);
 	for (i = 0; i < jobs->n; i++)
-		say_why(draft, &draft->moves[keys[i].job], jobs, &jobs->jobs[keys[i].job], i, &plan->moves[i]);
+		say_why(draft, &draft->moves[keys[i].job], jobs, &jobs->jobs[keys[i].job], plan, i);
 	free(keys);
 }
 

@@ -8,6 +8,8 @@
  * after that. A move that runs under its best rate makes progress by the pre-copy
  * model at that rate, never more than its share of bytes: so no schedule beats the lower bound.
  *
+ * Whoever is to stand back for others (a hold) is not let in before the move that it waits for has ended, though it might begin.
+ *
  * Memory and CPUs are taken on the target when a move is let in, and given back on the source when it has ended. With whoever
  * finds room taking it, moves may come to wait for each other; the run then says so, and the caller has another order.
  *
@@ -66,14 +68,14 @@ static void fill_queues(struct run *run)
 	}
 	run->queues[n_links] = (struct queue){.jobs = next, .n = (uint32_t)jobs->n};
 	for (i = 0; i < jobs->n; i++) {
-		const struct job *job = &jobs->jobs[run->order[i]];
+		const struct job *job = &jobs->jobs[run->order->jobs[i]];
 
-		run->position[run->order[i]] = (uint32_t)i;
-		next[i] = run->order[i];
+		run->position[run->order->jobs[i]] = (uint32_t)i;
+		next[i] = run->order->jobs[i];
 		for (k = 0; k < job->n_links; k++) {
 			struct queue *queue = &run->queues[job->links[k]];
 
-			queue->jobs[queue->n++] = run->order[i];
+			queue->jobs[queue->n++] = run->order->jobs[i];
 			run->load_us[job->links[k]] += carry_us(job->best.bytes, jobs->model->capacities[job->links[k]]);
 		}
 	}
@@ -120,6 +122,18 @@ static void init_rooms(struct run *run)
 	memset(run->last_left, 0xff, n_hosts * sizeof *run->last_left);
 }
 
+static void list_holds(struct run *run)
+{
+	size_t i;
+
+	if (run->order->n_holds == 0)
+		return;
+	run->held_until = xcalloc(run->jobs->n, sizeof *run->held_until);
+	memset(run->held_until, 0xff, run->jobs->n * sizeof *run->held_until);
+	for (i = 0; i < run->order->n_holds; i++)
+		run->held_until[run->order->holds[i].job] = run->order->holds[i].until;
+}
+
 static void run_init(struct run *run)
 {
 	const struct model *model = run->jobs->model;
@@ -153,6 +167,7 @@ static void run_init(struct run *run)
 	run->has_sequence = run->jobs->has_strict || (run->jobs->has_tight && run->mode == ROOM_BY_SEQUENCE);
 	run->is_global = run_needs_global(run);
 	init_rooms(run);
+	list_holds(run);
 	fill_queues(run);
 	memcpy(run->waiting_us, run->load_us, n_links * sizeof *run->waiting_us);
 	if (run->has_sequence)
@@ -163,6 +178,7 @@ static void run_clear(struct run *run)
 {
 	free(run->active);
 	free(run->position);
+	free(run->held_until);
 	free(run->heap);
 	free(run->flying);
 	free(run->left);
@@ -201,14 +217,16 @@ static int64_t full_time(const struct job *job, uint64_t rate)
 }
 
 /* Beginning at less than the best rate is not worth it for a trickle, nor when what the guest writes meanwhile, and must be sent
- * again, eats much of it. */
-static bool is_worth(const struct job *job, const struct active *active, uint64_t rate)
+ * again, eats much of it. Where its links are free of others now and never again, even half as much again is cheap. */
+static bool is_worth(const struct run *run, const struct job *job, const struct active *active, uint64_t rate)
 {
+	uint64_t eighths = run->order->is_eager ? 12 : 9;
+
 	if (active->has_begun || rate >= job->rate_bytes_per_s)
 		return rate > 0;
 	if (rate < job->rate_bytes_per_s / 8)
 		return false;
-	return mul_div((uint64_t)full_time(job, rate), rate, job->rate_bytes_per_s) <= (uint64_t)job->best.transfer_us / 8 * 9;
+	return mul_div((uint64_t)full_time(job, rate), rate, job->rate_bytes_per_s) <= (uint64_t)job->best.transfer_us / 8 * eighths;
 }
 
 static void note_rate(struct run *run, uint32_t number, uint64_t rate)
@@ -318,7 +336,7 @@ static void raise(struct run *run, uint32_t number)
 	for (i = 0; i < job->n_links; i++)
 		more = min_u64(more, run->left[job->links[i]]);
 	if (more == 0 || (active->phase == PHASE_SETUP && more < job->rate_bytes_per_s) ||
-		!is_worth(job, active, active->rate + more))
+		!is_worth(run, job, active, active->rate + more))
 		return;
 	if (active->has_begun)
 		settle_work(run, active);
@@ -386,6 +404,15 @@ static void give_room(struct run *run, uint32_t number)
 		run_touch_link(run, host->first_link + 2 * k + 1);
 }
 
+static void let_go(struct run *run, uint32_t number)
+{
+	size_t i;
+
+	for (i = 0; i < run->order->n_holds; i++)
+		if (run->order->holds[i].until == number)
+			run_touch(run, &run->jobs->jobs[run->order->holds[i].job]);
+}
+
 static void end_job(struct run *run, uint32_t number)
 {
 	const struct job *job = &run->jobs->jobs[number];
@@ -399,6 +426,7 @@ static void end_job(struct run *run, uint32_t number)
 	run->flying_place[run->flying[run->n_flying]] = run->flying_place[number];
 	run_count_flight(run, number, UINT32_MAX);
 	give_room(run, number);
+	let_go(run, number);
 	if (run->has_sequence)
 		note_departure(run, job->source);
 	run_touch(run, job);
@@ -511,7 +539,7 @@ static bool is_hopeless(struct run *run, const struct goal *goal)
 	return run->total_excess_us > goal->excess_limit_us;
 }
 
-bool schedule_run(const struct jobs *jobs, const uint32_t *order, enum room_mode mode, enum choice choice,
+bool schedule_run(const struct jobs *jobs, const struct order *order, enum room_mode mode, enum choice choice,
 	const struct goal *goal, struct schedule *ret_schedule)
 {
 	struct run run = {.jobs = jobs, .options = &jobs->model->options, .order = order, .mode = mode, .choice = choice,

@@ -39,7 +39,7 @@ struct schedule {
 	int64_t *start_us; /* setup begins */
 	int64_t *end_us;   /* verified and clean */
 	uint32_t *admitted; /* jobs in the order in which they were let in */
-	uint32_t *after;   /* the departure that made its room; INDEX_NONE = there was room before */
+	uint32_t *after;   /* the departure that made its room, or for whose end it let others go first; INDEX_NONE = neither */
 	int64_t makespan_us;
 	int64_t sum_end_us;
 	int64_t excess_us; /* by how much links end later than would be enough, all together */
@@ -59,6 +59,19 @@ enum choice {
 	CHOICE_BY_LOAD, /* the move whose busiest link has most to carry yet; the order breaks ties */
 };
 
+/* A move that is not let in before another has ended, though it might begin: who is to have its place can begin only then. */
+struct hold {
+	uint32_t job, until;
+};
+
+/* Who goes first: a permutation of the jobs, and the exceptions. At most one hold for each job. */
+struct order {
+	uint32_t *jobs;
+	struct hold *holds;
+	size_t n_holds;
+	bool is_eager; /* moves begin at less than their best rate even where that means sending up to half as much again */
+};
+
 /* A run is given up when its excess is over the limit. */
 struct goal {
 	int64_t enough_us;
@@ -67,9 +80,8 @@ struct goal {
 
 struct schedule *schedule_new(size_t n);
 void schedule_free(struct schedule *schedule);
-/* order: a permutation of the jobs. False when the moves came to wait for each other, or when it became plain that the
- * goal is missed; the schedule is then of no use. */
-bool schedule_run(const struct jobs *jobs, const uint32_t *order, enum room_mode mode, enum choice choice,
+/* False when the moves came to wait for each other, or when it became plain that the goal is missed; the schedule is then of no use. */
+bool schedule_run(const struct jobs *jobs, const struct order *order, enum room_mode mode, enum choice choice,
 	const struct goal *goal, struct schedule *ret_schedule);
 
 #endif

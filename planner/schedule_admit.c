@@ -148,6 +148,15 @@ static void note_arrival(struct run *run, uint32_t host)
 		run->arrived[host]++;
 }
 
+/* Where it waited for both, the later one counts. */
+static void note_hold(struct run *run, uint32_t number)
+{
+	uint32_t until = run->held_until != NULL ? run->held_until[number] : INDEX_NONE, *after = &run->out->after[number];
+
+	if (until != INDEX_NONE && (*after == INDEX_NONE || run->out->end_us[until] > run->out->end_us[*after]))
+		*after = until;
+}
+
 static void take_room(struct run *run, uint32_t number)
 {
 	const struct job *job = &run->jobs->jobs[number];
@@ -155,6 +164,7 @@ static void take_room(struct run *run, uint32_t number)
 		run->unused_memory[job->target] < job->memory_bytes || run->unused_vcpus[job->target] < job->vcpus;
 
 	run->out->after[number] = needs_others ? run->last_left[job->target] : INDEX_NONE;
+	note_hold(run, number);
 	run->free_memory[job->target] -= job->memory_bytes;
 	run->free_vcpus[job->target] -= job->vcpus;
 	run->unused_memory[job->target] -= job->memory_bytes;
@@ -172,12 +182,17 @@ static void leave_queues(struct run *run, const struct job *job)
 	run->queues[run->jobs->model->n_links].n_gone++;
 }
 
+static bool is_held(const struct run *run, uint32_t number)
+{
+	return run->held_until != NULL && run->held_until[number] != INDEX_NONE && run->active[run->held_until[number]].phase != PHASE_ENDED;
+}
+
 static bool try_admit(struct run *run, uint32_t number)
 {
 	const struct job *job = &run->jobs->jobs[number];
 	struct active *active = &run->active[number];
 
-	if (!room_allows(run, job) || !slots_allow(run, job) || !groups_allow(run, job) || !take_links(run, number))
+	if (is_held(run, number) || !room_allows(run, job) || !slots_allow(run, job) || !groups_allow(run, job) || !take_links(run, number))
 		return false;
 	active->phase = PHASE_SETUP;
 	active->work_left = WORK_WHOLE;

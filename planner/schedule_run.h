@@ -38,12 +38,13 @@ struct due {
 struct run {
 	const struct jobs *jobs;
 	const struct plan_options *options;
-	const uint32_t *order;
+	const struct order *order;
 	enum room_mode mode;
 	enum choice choice;
 	struct schedule *out;
 	struct active *active;   /* per job */
 	uint32_t *position;      /* of each job in order */
+	uint32_t *held_until;    /* per job: the one that must end before; NULL when there are no holds */
 	struct due *heap;        /* what ends when; entries that no longer hold are passed over */
 	size_t n_heap, heap_room;
 	uint32_t *flying;        /* jobs let in and not ended */

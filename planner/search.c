@@ -2,7 +2,13 @@
  *
  * Four simple rules make start orders; each is the best one somewhere, and each costs
  * one run in virtual time. Then single moves are put elsewhere or swapped, keeping what does not
- * get worse. Guests of higher priority always stand before those of lower, and guests that
+ * get worse.
+ *
+ * No order keeps a move from beginning when it can, and that may be just wrong: where room is little, it takes what somebody
+ * else will need in a moment, for whose place others wait. So a move may also stand back until another one has ended. The plan
+ * names that one, and the run waits for it.
+ *
+ * Guests of higher priority always stand before those of lower, and guests that
  * will not converge stand last among their equals, so that they hold nobody.
  */
 #include "search.h"
@@ -71,7 +77,7 @@ static uint64_t most_loaded(const struct job *job, const uint64_t *loads)
 	return most;
 }
 
-static void make_order(const struct jobs *jobs, enum start_order rule, uint32_t *ret_order)
+static void make_order(const struct jobs *jobs, enum start_order rule, struct order *ret_order)
 {
 	struct key *keys = xcalloc(jobs->n, sizeof *keys);
 	uint64_t *loads = link_loads(jobs);
@@ -93,7 +99,9 @@ static void make_order(const struct jobs *jobs, enum start_order rule, uint32_t 
 	}
 	qsort(keys, jobs->n, sizeof *keys, by_key);
 	for (i = 0; i < jobs->n; i++)
-		ret_order[i] = keys[i].number;
+		ret_order->jobs[i] = keys[i].number;
+	ret_order->n_holds = 0;
+	ret_order->is_eager = false;
 	free(keys);
 	free(loads);
 }
@@ -102,9 +110,9 @@ struct search {
 	const struct jobs *jobs;
 	enum room_mode mode;
 	struct schedule *now, *trial;
-	uint32_t *order;       /* of the schedule from which changes start */
-	uint32_t *trial_order;
-	uint32_t *best_order;  /* of the shortest that was seen */
+	struct order order;       /* of the schedule from which changes start */
+	struct order trial_order;
+	struct order best_order;  /* of the shortest that was seen */
 	int64_t best_makespan_us, best_sum_us;
 	uint32_t *by_link, *link_first; /* jobs of each link */
 	struct step_back *path;
@@ -133,6 +141,21 @@ static bool are_equals(const struct jobs *jobs, uint32_t a, uint32_t b)
 		jobs->jobs[a].best.converges == jobs->jobs[b].best.converges;
 }
 
+static void copy_order(const struct search *search, struct order *to, const struct order *from)
+{
+	memcpy(to->jobs, from->jobs, search->jobs->n * sizeof *to->jobs);
+	memcpy(to->holds, from->holds, from->n_holds * sizeof *to->holds);
+	to->n_holds = from->n_holds;
+	to->is_eager = from->is_eager;
+}
+
+static void take_as_best(struct search *search)
+{
+	search->best_makespan_us = search->now->makespan_us;
+	search->best_sum_us = search->now->sum_end_us;
+	copy_order(search, &search->best_order, &search->order);
+}
+
 static void remember(struct search *search)
 {
 	const struct schedule *now = search->now;
@@ -140,9 +163,7 @@ static void remember(struct search *search)
 	if (now->makespan_us > search->best_makespan_us ||
 		(now->makespan_us == search->best_makespan_us && now->sum_end_us >= search->best_sum_us))
 		return;
-	search->best_makespan_us = now->makespan_us;
-	search->best_sum_us = now->sum_end_us;
-	memcpy(search->best_order, search->order, search->jobs->n * sizeof *search->order);
+	take_as_best(search);
 }
 
 /* Runs the trial order and goes on from it when it is hardly worse. The order in which moves were let in makes the same schedule
@@ -152,12 +173,13 @@ static bool evaluate(struct search *search, enum choice choice)
 	struct schedule *swap = search->trial;
 
 	search->goal.excess_limit_us = search->has_any ? search->now->excess_us + search->now->excess_us / WORSE_PART : INT64_MAX;
-	if (!schedule_run(search->jobs, search->trial_order, search->mode, choice, &search->goal, search->trial))
+	if (!schedule_run(search->jobs, &search->trial_order, search->mode, choice, &search->goal, search->trial))
 		return false;
 	search->trial = search->now;
 	search->now = swap;
 	search->has_any = true;
-	memcpy(search->order, search->now->admitted, search->jobs->n * sizeof *search->order);
+	copy_order(search, &search->order, &search->trial_order);
+	memcpy(search->order.jobs, search->now->admitted, search->jobs->n * sizeof *search->order.jobs);
 	remember(search);
 	return true;
 }
@@ -230,7 +252,7 @@ static bool may_pass(const struct search *search, size_t from, size_t to)
 	size_t low = from < to ? from : to, high = from < to ? to : from, i;
 
 	for (i = low; i < high; i++)
-		if (!are_equals(search->jobs, search->order[i], search->order[high]))
+		if (!are_equals(search->jobs, search->order.jobs[i], search->order.jobs[high]))
 			return false;
 	return true;
 }
@@ -239,7 +261,7 @@ static size_t place_of(const struct search *search, uint32_t number)
 {
 	size_t i;
 
-	for (i = 0; search->order[i] != number; i++)
+	for (i = 0; search->order.jobs[i] != number; i++)
 		;
 	return i;
 }
@@ -282,7 +304,92 @@ static bool change_critical(struct search *search)
 		to = (size_t)(draw(&search->state) % (to + 1));
 	if (!may_pass(search, from, to))
 		return false;
-	insert(search->trial_order, from, to);
+	insert(search->trial_order.jobs, from, to);
+	return true;
+}
+
+static bool shares(const struct job *a, const struct job *b)
+{
+	uint32_t i, k;
+
+	for (i = 0; i < a->n_links; i++)
+		for (k = 0; k < b->n_links; k++)
+			if (a->links[i] == b->links[k])
+				return true;
+	return a->target == b->target;
+}
+
+static bool has_hold(const struct order *order, uint32_t number)
+{
+	size_t i;
+
+	for (i = 0; i < order->n_holds; i++)
+		if (order->holds[i].job == number)
+			return true;
+	return false;
+}
+
+static void drop_hold(struct order *order, size_t place)
+{
+	order->holds[place] = order->holds[--order->n_holds];
+}
+
+/* Somebody who began before that one, on its links or on its target. */
+static uint32_t draw_rival(struct search *search, uint32_t number)
+{
+	uint32_t found = INDEX_NONE, n = 0, i;
+
+	for (i = 0; i < search->jobs->n; i++)
+		if (search->now->start_us[i] < search->now->start_us[number] && are_equals(search->jobs, i, number) &&
+			shares(&search->jobs->jobs[i], &search->jobs->jobs[number]) && !has_hold(&search->trial_order, i) &&
+			draw(&search->state) % ++n == 0)
+			found = i;
+	return found;
+}
+
+/* Somebody who ends after one has begun and before another begins. */
+static uint32_t draw_end(struct search *search, uint32_t began, uint32_t begins)
+{
+	uint32_t found = INDEX_NONE, n = 0, i;
+
+	for (i = 0; i < search->jobs->n; i++)
+		if (i != began && i != begins && search->now->end_us[i] > search->now->start_us[began] &&
+			search->now->end_us[i] <= search->now->start_us[begins] + CAUSE_US && draw(&search->state) % ++n == 0)
+			found = i;
+	return found;
+}
+
+/* On the way back from somebody who ends late, lets somebody stand back for one of them until another has ended. */
+static bool change_hold(struct search *search)
+{
+	struct order *order = &search->trial_order;
+	uint32_t number = draw_late(search), rival, until;
+	size_t n = 0, hops, from, to;
+
+	if (order->n_holds > 0 && draw(&search->state) % 4 == 0) {
+		drop_hold(order, (size_t)(draw(&search->state) % order->n_holds));
+		return true;
+	}
+	for (hops = 0; number != INDEX_NONE && hops < PATH_MAX_STEPS; hops++) {
+		bool is_room;
+		uint32_t cause = find_cause(search, number, &is_room);
+
+		if (cause != INDEX_NONE)
+			search->path[n++] = (struct step_back){.job = number, .cause = cause};
+		number = cause;
+	}
+	if (n == 0)
+		return false;
+	number = search->path[draw(&search->state) % n].job;
+	rival = draw_rival(search, number);
+	until = rival != INDEX_NONE ? draw_end(search, rival, number) : INDEX_NONE;
+	if (until == INDEX_NONE || !are_equals(search->jobs, rival, until))
+		return false;
+	order->holds[order->n_holds++] = (struct hold){.job = rival, .until = until};
+	from = place_of(search, number);
+	to = place_of(search, rival);
+	if (to < from && may_pass(search, from, to))
+		insert(order->jobs, from, to);
 	return true;
 }
 
@@ -290,7 +397,7 @@ static bool change_critical(struct search *search)
 static bool change_any(struct search *search)
 {
 	size_t n = search->jobs->n, from = (size_t)(draw(&search->state) % n), to = (size_t)(draw(&search->state) % n);
-	uint32_t *order = search->trial_order, moved = order[from];
+	uint32_t *order = search->trial_order.jobs, moved = order[from];
 
 	if (from == to || !may_pass(search, from, to))
 		return false;
@@ -301,6 +408,17 @@ static bool change_any(struct search *search)
 	order[from] = order[to];
 	order[to] = moved;
 	return true;
+}
+
+static bool change(struct search *search)
+{
+	uint64_t which = draw(&search->state) % 8;
+
+	if (draw(&search->state) % 16 == 0)
+		search->trial_order.is_eager = !search->trial_order.is_eager;
+	if (which == 0)
+		return change_any(search);
+	return which < 4 && search->jobs->has_tight ? change_hold(search) : change_critical(search);
 }
 
 /* An evaluation costs about a microsecond a move, a little less; the whole may take about half a second. */
@@ -323,8 +441,8 @@ static void improve(struct search *search)
 	list_by_link(search);
 	search->path = xcalloc(PATH_MAX_STEPS, sizeof *search->path);
 	for (done = 0; done < evaluations && !is_done(search); done++) {
-		memcpy(search->trial_order, search->order, search->jobs->n * sizeof *search->order);
-		if (draw(&search->state) % 8 != 0 ? change_critical(search) : change_any(search))
+		copy_order(search, &search->trial_order, &search->order);
+		if (change(search))
 			evaluate(search, CHOICE_BY_ORDER);
 	}
 	free(search->path);
@@ -342,13 +460,45 @@ static void try_start_orders(struct search *search)
 	for (rule = 0; rule < ORDER_COUNT && !is_done(search); rule++) {
 		if (search->has_any && n > (is_searched ? MANY_MOVES : SOME_MOVES))
 			return;
-		make_order(search->jobs, (enum start_order)rule, search->trial_order);
+		make_order(search->jobs, (enum start_order)rule, &search->trial_order);
 		evaluate(search, CHOICE_BY_ORDER);
 	}
 	if (is_done(search) || n > (is_searched ? MANY_MOVES : FEW_MOVES))
 		return;
-	make_order(search->jobs, ORDER_LONGEST, search->trial_order);
+	make_order(search->jobs, ORDER_LONGEST, &search->trial_order);
 	evaluate(search, CHOICE_BY_LOAD);
+	for (rule = 0; rule < ORDER_COUNT && !is_done(search); rule++) {
+		make_order(search->jobs, (enum start_order)rule, &search->trial_order);
+		search->trial_order.is_eager = true;
+		evaluate(search, CHOICE_BY_ORDER);
+	}
+}
+
+/* Who stands back says so in the plan and does it in the run: only where the time hangs on it. */
+static void drop_idle_holds(struct search *search)
+{
+	size_t i;
+
+	for (i = search->best_order.n_holds; i-- > 0;) {
+		copy_order(search, &search->trial_order, &search->best_order);
+		drop_hold(&search->trial_order, i);
+		search->has_any = false;
+		if (evaluate(search, CHOICE_BY_ORDER) && search->now->makespan_us == search->best_makespan_us)
+			take_as_best(search);
+	}
+}
+
+static void new_order(const struct jobs *jobs, struct order *ret_order)
+{
+	ret_order->jobs = xcalloc(jobs->n, sizeof *ret_order->jobs);
+	ret_order->holds = xcalloc(jobs->n, sizeof *ret_order->holds);
+	ret_order->n_holds = 0;
+}
+
+static void free_order(struct order *order)
+{
+	free(order->jobs);
+	free(order->holds);
 }
 
 struct schedule *search_schedule(const struct jobs *jobs, int64_t lower_bound_us)
@@ -360,9 +510,9 @@ struct schedule *search_schedule(const struct jobs *jobs, int64_t lower_bound_us
 	};
 
 	if (jobs->n > 0) {
-		search.order = xcalloc(3 * jobs->n, sizeof *search.order);
-		search.trial_order = search.order + jobs->n;
-		search.best_order = search.trial_order + jobs->n;
+		new_order(jobs, &search.order);
+		new_order(jobs, &search.trial_order);
+		new_order(jobs, &search.best_order);
 		try_start_orders(&search);
 		if (!search.has_any) {
 			search.mode = ROOM_BY_SEQUENCE;
@@ -370,12 +520,15 @@ struct schedule *search_schedule(const struct jobs *jobs, int64_t lower_bound_us
 		}
 		assert(search.has_any);
 		improve(&search);
+		drop_idle_holds(&search);
 		if (search.now->makespan_us != search.best_makespan_us || search.now->sum_end_us != search.best_sum_us) {
-			memcpy(search.trial_order, search.best_order, jobs->n * sizeof *search.order);
+			copy_order(&search, &search.trial_order, &search.best_order);
 			search.has_any = false;
 			evaluate(&search, CHOICE_BY_ORDER);
 		}
-		free(search.order);
+		free_order(&search.order);
+		free_order(&search.trial_order);
+		free_order(&search.best_order);
 	}
 	schedule_free(search.trial);
 	return search.now;

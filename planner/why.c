@@ -125,7 +125,10 @@ static uint32_t tell(const struct chain *chain, uint32_t number, char *text, siz
 		return cause;
 	}
 	if (link == INDEX_NONE) {
-		snprintf(text + used, size - used, ", for which %.32s had to leave %.32s", guest_name(chain, cause),
+		bool is_room = chain->jobs->jobs[cause].source == chain->jobs->jobs[number].target;
+
+		snprintf(text + used, size - used, is_room ? ", for which %.32s had to leave %.32s" :
+			", which stood back for others until %.32s had left %.32s", guest_name(chain, cause),
 			chain->jobs->model->inventory->hosts[chain->jobs->jobs[cause].source].name);
 		return cause;
 	}
