@@ -147,8 +147,9 @@ int cmd_config(const struct args *args)
 	}
 	result = site_open(&site, args, SITE_CONFIG);
 	if (result == EXIT_DONE && is_check) {
-		printf("The configuration is right: %zu hosts, %zu networks, %zu batches, %zu rules.\n", site.config->n_hosts,
-			site.config->n_networks, site.config->n_batches, site.config->n_rules);
+		printf("The configuration is right: %zu host%s, %zu network%s, %zu batch%s, %zu rule%s.\n", site.config->n_hosts,
+			site.config->n_hosts == 1 ? "" : "s", site.config->n_networks, site.config->n_networks == 1 ? "" : "s",
+			site.config->n_batches, site.config->n_batches == 1 ? "" : "es", site.config->n_rules, site.config->n_rules == 1 ? "" : "s");
 	} else if (result == EXIT_DONE && output_is_table(args)) {
 		show_origins(args, site.config);
 	} else if (result == EXIT_DONE) {

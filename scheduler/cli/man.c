@@ -159,7 +159,9 @@ static void drover_page(void)
 		      "allows. What it is about to do stands in the state file before it is done: after an interruption or a crash the "
 		      "same command finds the moves that go on, and finishes the batch.");
 	man_paragraph("Every command that moves guests shows its plan first and asks. Ctrl-C starts no further move and lets the "
-		      "running ones end; it never abandons one.");
+		      "running ones end; it never abandons one. A run outlives its terminal: the hangup signal (SIGHUP) stops nothing, and "
+		      "has the configuration read again, whose limits hold from then on; a wrong one changes nothing. From another "
+		      "terminal watch, throttle, pause and cancel reach the run.");
 	commands();
 	options();
 	exit_codes();

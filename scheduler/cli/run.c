@@ -106,6 +106,31 @@ static void on_stop(void *self)
 	say_note("Stopping: no further move starts; the running ones end first. (A second Ctrl-C changes nothing.)");
 }
 
+/* What the engine takes of the configuration holds from now on; hosts, networks and batches are those of the start. */
+static void on_hangup(void *self)
+{
+	struct run *run = self;
+	struct problems problems = {0};
+	struct config *config = config_load(run->site->args->config, &problems);
+	struct event event = {.kind = EVENT_COMMAND};
+	struct error err;
+
+	progress_clear(run->progress);
+	event.command.kind = COMMAND_RELOAD;
+	event.command.who = site_who();
+	event.command.options = config != NULL ? &config->engine : NULL;
+	if (config == NULL) {
+		say_problems(&problems);
+		say_note("The configuration that was read before stays in force.");
+	} else if (loop_event(run->loop, &event, NULL, &err)) {
+		say_note("The configuration was read again: its limits hold from now on. (Other hosts or networks: at the next start.)");
+	} else {
+		say_error(&err);
+	}
+	problems_clear(&problems);
+	config_free(config);
+}
+
 static void on_store(void *self, const struct error *err)
 {
 	struct run *run = self;
@@ -231,6 +256,7 @@ int run_engine(struct site *site, const struct run_wish *wish)
 		.on_ready = on_ready,
 		.on_tick = on_tick,
 		.on_stop = on_stop,
+		.on_hangup = on_hangup,
 		.on_store = on_store,
 		.on_no_control = on_no_control,
 		.on_no_traffic = on_no_traffic,

@@ -24,6 +24,7 @@ enum {
 	/* After a stop, how long hosts that do not answer are asked where guests run. Leaving then is safe: such a
 	 * move is durable and is asked about again at the next start. */
 	UNKNOWN_PATIENCE_MS = 15000,
+	SIGNALS = 3,
 	SIM_LAG_MS = 50, /* how late the clock of a simulated world may see what is due */
 };
 
@@ -43,7 +44,7 @@ struct loop {
 	uv_loop_t uv;
 	uv_async_t wake;
 	uv_timer_t timer, tick;
-	uv_signal_t signals[2];
+	uv_signal_t signals[SIGNALS];
 	struct hypervisor *hypervisor;
 	struct loop_source source;
 	uint32_t speed;
@@ -397,16 +398,30 @@ static void on_signal(uv_signal_t *handle, int number)
 	arm(loop);
 }
 
+/* A terminal that is gone stops nobody. */
+static void on_hangup(uv_signal_t *handle, int number)
+{
+	struct loop *loop = handle->data;
+
+	(void)number;
+	if (loop->run != NULL && loop->run->on_hangup != NULL && !loop->is_stopped)
+		loop->run->on_hangup(loop->run->self);
+	after_turns(loop);
+}
+
 static void catch_signals(struct loop *loop)
 {
 	uv_signal_start(&loop->signals[0], on_signal, SIGINT);
 	uv_signal_start(&loop->signals[1], on_signal, SIGTERM);
+	uv_signal_start(&loop->signals[2], on_hangup, SIGHUP);
 }
 
 static void leave_signals(struct loop *loop)
 {
-	uv_signal_stop(&loop->signals[0]);
-	uv_signal_stop(&loop->signals[1]);
+	size_t i;
+
+	for (i = 0; i < SIGNALS; i++)
+		uv_signal_stop(&loop->signals[i]);
 }
 
 struct loop *loop_new(uint32_t speed, struct error *err)
@@ -423,7 +438,7 @@ struct loop *loop_new(uint32_t speed, struct error *err)
 	uv_async_init(&loop->uv, &loop->wake, on_wake);
 	uv_timer_init(&loop->uv, &loop->timer);
 	uv_timer_init(&loop->uv, &loop->tick);
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < SIGNALS; i++) {
 		uv_signal_init(&loop->uv, &loop->signals[i]);
 		loop->signals[i].data = loop;
 	}
@@ -446,7 +461,7 @@ void loop_free(struct loop *loop)
 	uv_close((uv_handle_t *)&loop->wake, NULL);
 	uv_close((uv_handle_t *)&loop->timer, NULL);
 	uv_close((uv_handle_t *)&loop->tick, NULL);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < SIGNALS; i++)
 		uv_close((uv_handle_t *)&loop->signals[i], NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	uv_loop_close(&loop->uv);

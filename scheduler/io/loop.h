@@ -9,7 +9,7 @@
  *
  * Signals: SIGINT and SIGTERM are caught only inside loop_gather and loop_run. There they stop the start
  * of further moves; what runs ends, and hosts that do not answer are waited for only a short while. A second one changes
- * nothing.
+ * nothing. SIGHUP is caught there too and stops nothing: a drain outlives the terminal that it was started from.
  */
 #ifndef DROVER_LOOP_H
 #define DROVER_LOOP_H
@@ -40,7 +40,8 @@ struct loop_run {
 	void *self;                       /* of the functions below; each may be NULL */
 	void (*on_ready)(void *self);     /* once, after the restore is durable: loop_event may be called */
 	void (*on_tick)(void *self);
-	void (*on_stop)(void *self);      /* the first signal */
+	void (*on_stop)(void *self);      /* the first signal that stops */
+	void (*on_hangup)(void *self);    /* SIGHUP, while not stopped: loop_event may be called */
 	/* A commit failed (and is tried again), or went through after all (err NULL). */
 	void (*on_store)(void *self, const struct error *err);
 	void (*on_no_traffic)(void *self, const struct error *err); /* a host's counters cannot be read; goes on without them */
