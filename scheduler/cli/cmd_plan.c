@@ -233,6 +233,21 @@ static bool ask_by_next_network(struct site *site, const struct planned_move *mo
 	return is_good;
 }
 
+/* Room that is not there now, and is made by a guest that the plan moves away before, is told of under the name of the wait. */
+static void excuse_room_to_come(const struct site *site, const struct plan *plan, const struct planned_move *move, struct hv_reply *reply)
+{
+	enum error_code code = reply->error.code;
+	const struct planned_move *before;
+
+	if (move->after == INDEX_NONE || (code != ERR_TARGET_MEMORY && code != ERR_TARGET_POOL_SPACE))
+		return;
+	before = &plan->moves[move->after];
+	error_set(&reply->preflight.warning, code == ERR_TARGET_MEMORY ? ERR_WAIT_MEMORY : ERR_WAIT_POOL, "%s", reply->error.message);
+	error_hint(&reply->preflight.warning, "it waits until guest %s has left %s", site->inventory->guests[before->guest].name,
+		site->inventory->hosts[before->source].name);
+	error_clear(&reply->error);
+}
+
 /* The real hosts are asked about each planned move; replies stay empty (no error) where there are none to ask. */
 static bool ask_hosts(struct site *site, const struct want *want, const struct plan *plan, struct hv_reply *replies,
 	struct error *err)
@@ -273,6 +288,8 @@ static bool ask_hosts(struct site *site, const struct want *want, const struct p
 	for (i = 0; i < plan->n_moves && is_good && site->config->engine.network_fallback; i++)
 		if (replies[i].error.code == ERR_NETWORK_DOWN)
 			is_good = ask_by_next_network(site, &plan->moves[i], &requests[i], &replies[i], err);
+	for (i = 0; i < plan->n_moves && is_good; i++)
+		excuse_room_to_come(site, plan, &plan->moves[i], &replies[i]);
 	for (i = 0; i < plan->n_moves; i++) {
 		free(addresses[i]);
 		free((void *)(uintptr_t)requests[i].pools);

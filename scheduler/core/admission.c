@@ -96,8 +96,8 @@ static bool total_slots(const struct engine *engine, struct error *why)
 	uint32_t limit = engine->options.max_migrations;
 
 	if (limit != 0 && engine->n_moving >= limit)
-		return error_set(why, ERR_WAIT_SLOTS_TOTAL, "%u moves run, of %u that max_migrations allows",
-			engine->n_moving, limit);
+		return error_set(why, ERR_WAIT_SLOTS_TOTAL, "%u move%s, of %u that max_migrations allows",
+			engine->n_moving, engine->n_moving == 1 ? " runs" : "s run", limit);
 	if (engine->n_active >= ACTIVE_MAX)
 		return error_set(why, ERR_WAIT_SLOTS_TOTAL, "%zu moves are under way, the most that one drover follows",
 			engine->n_active);
