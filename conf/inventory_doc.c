@@ -219,6 +219,18 @@ static bool read_state(struct json_reader *reader, const json_t *element, struct
 	return json_wrong(reader, "state", "\"%s\" is not running, paused, shutoff or other", state);
 }
 
+static bool read_refusal(struct json_reader *reader, const json_t *element, const char *key, struct error **ret_refusal)
+{
+	struct error refusal;
+
+	error_clear(&refusal);
+	if (!json_get_error(reader, element, key, &refusal))
+		return false;
+	if (refusal.code != ERR_NONE)
+		*error_own(ret_refusal) = refusal;
+	return true;
+}
+
 static bool read_cannot_move(struct json_reader *reader, const json_t *element, struct guest *guest)
 {
 	const char *name = NULL;
@@ -253,8 +265,8 @@ static bool read_guest(struct json_reader *reader, const json_t *element, void *
 	if (reading->guest->n_groups > GROUPS_MAX)
 		return json_wrong(reader, "groups", "guest %s is in %zu groups; at most %d are allowed", name, reading->guest->n_groups, GROUPS_MAX);
 	return read_uuid(reader, element, reading->guest) && read_state(reader, element, reading->guest) &&
-		read_cannot_move(reader, element, reading->guest) && json_get_error(reader, element, "unmovable", &reading->guest->unmovable) &&
-		json_get_error(reader, element, "unmovable_cold", &reading->guest->unmovable_cold) &&
+		read_cannot_move(reader, element, reading->guest) && read_refusal(reader, element, "unmovable", &reading->guest->unmovable) &&
+		read_refusal(reader, element, "unmovable_cold", &reading->guest->unmovable_cold) &&
 		json_each(reader, element, "disks", read_disk, reading) && json_each(reader, element, "interfaces", read_interface, reading);
 }
 
@@ -383,10 +395,10 @@ static void write_guest(struct json_writer *writer, const struct inventory *inve
 	json_put_text(writer, "host", inventory->hosts[guest->host].name);
 	json_put_text(writer, "state", guest_state_name(guest->state));
 	json_write_fields(writer, guest_fields, guest);
-	if (guest->unmovable.code != ERR_NONE)
-		json_put_error(writer, "unmovable", &guest->unmovable);
-	if (guest->unmovable_cold.code != ERR_NONE)
-		json_put_error(writer, "unmovable_cold", &guest->unmovable_cold);
+	if (guest->unmovable != NULL)
+		json_put_error(writer, "unmovable", guest->unmovable);
+	if (guest->unmovable_cold != NULL)
+		json_put_error(writer, "unmovable_cold", guest->unmovable_cold);
 	if (guest->cannot_move != CANNOT_MOVE_UNSAID)
 		json_put_text(writer, "cannot_move", cannot_move_name(guest->cannot_move));
 	json_open(writer, "disks", '[');

@@ -75,7 +75,7 @@ static enum cannot_move action_for(const struct draft *draft, uint32_t guest, ui
  * other, and snapshots would be left behind. Refusals of one target come from compat.c. */
 static bool can_go_cold(const struct guest *guest, enum error_code code)
 {
-	if ((guest->unmovable.code != ERR_NONE && guest->unmovable.code != ERR_GUEST_DEVICE) || guest->unmovable_cold.code != ERR_NONE)
+	if ((guest->unmovable != NULL && guest->unmovable->code != ERR_GUEST_DEVICE) || guest->unmovable_cold != NULL)
 		return false;
 	/* A paused guest hears no power button. */
 	return (guest->state == GUEST_RUNNING || guest->state == GUEST_SHUTOFF) && (code == ERR_GUEST_NOT_RUNNING || code == ERR_GUEST_DEVICE) &&
@@ -100,10 +100,10 @@ static void add_cold_reason(const struct guest *guest, struct error *why)
 {
 	struct error both;
 
-	if (guest->unmovable_cold.code == ERR_NONE)
+	if (guest->unmovable_cold == NULL)
 		return;
-	error_set(&both, why->code, "%.*s; and not cold: %s", ERROR_MESSAGE_SIZE / 2, why->message, guest->unmovable_cold.message);
-	error_hint(&both, "%s", guest->unmovable_cold.hint);
+	error_set(&both, why->code, "%.*s; and not cold: %s", ERROR_MESSAGE_SIZE / 2, why->message, guest->unmovable_cold->message);
+	error_hint(&both, "%s", guest->unmovable_cold->hint);
 	*why = both;
 }
 

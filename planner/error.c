@@ -3,7 +3,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "xalloc.h"
 
 static const struct {
 	const char *name;
@@ -73,6 +76,19 @@ void error_clear(struct error *err)
 		err->message[0] = '\0';
 		err->hint[0] = '\0';
 	}
+}
+
+struct error *error_own(struct error **slot)
+{
+	if (*slot == NULL)
+		*slot = xcalloc(1, sizeof **slot);
+	return *slot;
+}
+
+void error_disown(struct error **slot)
+{
+	free(*slot);
+	*slot = NULL;
 }
 
 const char *error_code_name(enum error_code code)

@@ -121,6 +121,8 @@ static void guest_clear(struct guest *guest)
 	}
 	free(guest->name);
 	free(guest->cpu_model);
+	error_disown(&guest->unmovable);
+	error_disown(&guest->unmovable_cold);
 	free(guest->disks);
 	strings_free(guest->interfaces, guest->n_interfaces);
 	strings_free(guest->groups, guest->n_groups);
@@ -293,6 +295,11 @@ static void guest_copy(const struct guest *from, struct guest *to)
 	to->cpu_model = xstrdup(from->cpu_model);
 	to->interfaces = strings_copy(from->interfaces, from->n_interfaces);
 	to->groups = strings_copy(from->groups, from->n_groups);
+	to->unmovable = to->unmovable_cold = NULL;
+	if (from->unmovable != NULL)
+		*error_own(&to->unmovable) = *from->unmovable;
+	if (from->unmovable_cold != NULL)
+		*error_own(&to->unmovable_cold) = *from->unmovable_cold;
 	to->disks = NULL;
 	to->n_disks = 0;
 	for (i = 0; i < from->n_disks; i++) {

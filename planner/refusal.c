@@ -235,10 +235,10 @@ bool planner_guest_can_move(const struct inventory *inventory, uint32_t guest, s
 	}
 	if (!host->outgoing)
 		return error_set(err, ERR_HOST_OUTGOING_OFF, "vm %s: its host %s gives no guests away", g->name, host->name);
-	if (g->unmovable.code != ERR_NONE) {
+	if (g->unmovable != NULL) {
 		if (err != NULL)
-			*err = g->unmovable;
-		if (strstr(g->unmovable.message, g->name) == NULL)
+			*err = *g->unmovable;
+		if (strstr(g->unmovable->message, g->name) == NULL)
 			error_wrap(err, "vm %s", g->name);
 		return false;
 	}

@@ -57,6 +57,11 @@ void error_hint(struct error *err, const char *format, ...) DROVER_PRINTF(2, 3);
 bool error_wrap(struct error *err, const char *format, ...) DROVER_PRINTF(2, 3);
 void error_clear(struct error *err);
 
+/* Where hardly anything has an error it is not inside but kept by a pointer, NULL = none.
+ * The error that the slot owns, made when there is none: */
+struct error *error_own(struct error **slot);
+void error_disown(struct error **slot); /* frees it; now there is none */
+
 /* From the table; never NULL. Names are stable, kebab-case, part of the JSON. */
 const char *error_code_name(enum error_code code);
 const char *error_code_summary(enum error_code code);

@@ -106,8 +106,8 @@ struct guest {
 	char **groups;
 	size_t n_groups;
 	enum cannot_move cannot_move; /* as one of its groups says, the most careful of them; UNSAID = as the request does */
-	struct error unmovable; /* a fact found by the hypervisor that forbids a move; code NONE = none */
-	struct error unmovable_cold; /* one that forbids to move it shut off */
+	struct error *unmovable; /* a fact found by the hypervisor that forbids a move; owned; NULL = none */
+	struct error *unmovable_cold; /* one that forbids to move it shut off */
 };
 
 enum rule_kind { RULE_ANTI_AFFINITY, RULE_AFFINITY, RULE_ONLY_ON, RULE_NEVER_ON, RULE_AT_MOST_MOVING };

@@ -49,8 +49,8 @@ static bool check_guest(const struct sim *sim, const struct sim_copy *copy, stru
 	if (copy->presence != HV_RUNNING && !(copy->presence == HV_PAUSED && copy->pause_reason == HV_PAUSE_USER))
 		return error_set(err, ERR_GUEST_NOT_RUNNING, "guest %s: %s on %s", guest->name, hv_presence_name(copy->presence),
 			sim_host_name(sim, copy->host));
-	if (guest->unmovable.code != ERR_NONE) {
-		*err = guest->unmovable;
+	if (guest->unmovable != NULL) {
+		*err = *guest->unmovable;
 		return false;
 	}
 	if (guest->hostdevs > 0)

@@ -96,7 +96,7 @@ static void show_guests(const struct args *args, const struct inventory *invento
 		table_cell(table, "%s", guest->n_disks > 0 ? human_bytes(disks).text : "-");
 		table_cell(table, "%s", human_rate(guest->dirty_rate_bytes_per_s).text);
 		table_cell(table, "%s", guest->uuid);
-		table_cell(table, "%s", guest->unmovable.code != ERR_NONE ? guest->unmovable.message : "");
+		table_cell(table, "%s", guest->unmovable != NULL ? guest->unmovable->message : "");
 	}
 	table_end(table);
 }

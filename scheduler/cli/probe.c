@@ -46,8 +46,8 @@ static int liveliness(const struct guest *guest)
 /* Of two sightings of one guest the livelier stays in a; b is to go. */
 static void settle(const struct inventory *all, struct guest *a, struct guest *b)
 {
-	if (liveliness(a) == 3 && liveliness(b) == 3 && a->unmovable.code == ERR_NONE)
-		error_set(&a->unmovable, ERR_SPLIT_BRAIN, "guest %s runs on %s and on %s", a->name, all->hosts[a->host].name,
+	if (liveliness(a) == 3 && liveliness(b) == 3 && a->unmovable == NULL)
+		error_set(error_own(&a->unmovable), ERR_SPLIT_BRAIN, "guest %s runs on %s and on %s", a->name, all->hosts[a->host].name,
 			all->hosts[b->host].name);
 	if (liveliness(b) > liveliness(a)) {
 		struct guest other = *a;

@@ -282,16 +282,23 @@ static enum guest_state state_of(const virDomainInfo *info)
 static void read_unmovable(virDomainPtr domain, const char *text, const struct lv_xml_domain *xml, const char *host, struct guest *guest)
 {
 	int snapshots = virDomainSnapshotNum(domain, 0);
+	struct error live, cold;
 	bool is_movable = true;
 
+	error_clear(&live);
+	error_clear(&cold);
 	virResetLastError();
 	if (snapshots > 0)
-		error_set(&guest->unmovable, ERR_GUEST_SNAPSHOT, "guest %s has %d snapshots and may have 0", guest->name, snapshots);
+		error_set(&live, ERR_GUEST_SNAPSHOT, "guest %s has %d snapshots and may have 0", guest->name, snapshots);
 	else
-		is_movable = lv_movable(text, guest->name, host, &guest->unmovable);
-	lv_movable_cold(text, guest->name, host, &guest->unmovable_cold);
+		is_movable = lv_movable(text, guest->name, host, &live);
+	lv_movable_cold(text, guest->name, host, &cold);
 	for (size_t i = 0; i < xml->n_disks && snapshots <= 0 && is_movable; i++)
-		is_movable = lv_network_disk_is_shared(&xml->disks[i], guest->name, host, &guest->unmovable);
+		is_movable = lv_network_disk_is_shared(&xml->disks[i], guest->name, host, &live);
+	if (live.code != ERR_NONE)
+		*error_own(&guest->unmovable) = live;
+	if (cold.code != ERR_NONE)
+		*error_own(&guest->unmovable_cold) = cold;
 }
 
 /* During a migration the mirrors of the move itself are block jobs: the running migration is then the fact that counts. */

@@ -361,7 +361,7 @@ static void a_probe_finds_the_host_and_its_guests(void **state)
 	assert_int_equal(guest->state, GUEST_RUNNING);
 	assert_true(guest->persistent && guest->autostart);
 	assert_true(guest->used_memory_bytes > 0 && guest->used_memory_bytes <= guest->memory_bytes);
-	assert_int_equal(guest->unmovable.code, ERR_NONE);
+	assert_null(guest->unmovable);
 	assert_int_equal(guest->n_interfaces, 1);
 	assert_string_equal(guest->interfaces[0], "br-lan");
 	assert_int_equal(guest->n_disks, 2);

@@ -112,7 +112,7 @@ static void draw_guest(struct inventory *inventory, struct dice *dice, const str
 	guest->priority = (int32_t)dice_between(dice, 0, 2);
 	draw_disks(guest, dice, traits);
 	if (dice_chance(dice, 80))
-		error_set(&guest->unmovable, ERR_GUEST_DEVICE, "guest %s has a shared folder", name);
+		error_set(error_own(&guest->unmovable), ERR_GUEST_DEVICE, "guest %s has a shared folder", name);
 	else if (dice_chance(dice, 30))
 		guest->hostdevs = 1;
 	if (dice_chance(dice, 300))
@@ -273,7 +273,7 @@ static void make_circle(struct world *world, struct dice aside)
 		guest->host = i;
 		guest->state = GUEST_RUNNING;
 		guest->hostdevs = 0;
-		error_clear(&guest->unmovable);
+		error_disown(&guest->unmovable);
 		guest->memory_bytes = inventory->guests[0].memory_bytes;
 		guest->used_memory_bytes = guest->memory_bytes / (uint64_t)dice_between(&aside, 1, 8);
 		guest->working_set_bytes = guest->used_memory_bytes / 2;

@@ -97,7 +97,7 @@ static inline struct inventory *fuzz_inventory_of_three(void)
 	struct error err;
 
 	inventory->guests[1].persistent = false;
-	error_set(&inventory->guests[2].unmovable, ERR_GUEST_DEVICE, "guest g3 has a shared folder");
+	error_set(error_own(&inventory->guests[2].unmovable), ERR_GUEST_DEVICE, "guest g3 has a shared folder");
 	if (!inventory_seal(inventory, &err))
 		abort();
 	return inventory;

@@ -14,7 +14,7 @@ static struct trial *begin(void)
 	struct inventory *inventory = cluster_new(3, 2, true);
 
 	inventory->guests[0].autostart = true;
-	error_set(&inventory->guests[0].unmovable, ERR_GUEST_DEVICE, "guest g1 has a shared folder");
+	error_set(error_own(&inventory->guests[0].unmovable), ERR_GUEST_DEVICE, "guest g1 has a shared folder");
 	return trial_new(inventory, NULL, NULL);
 }
 

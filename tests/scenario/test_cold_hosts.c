@@ -18,7 +18,7 @@ static struct bench *begun(enum cannot_move cannot_move)
 	bench->hypervisor = (struct hypervisor){.self = bench, .submit = submit};
 	bench->store = store_memory_new(run_id);
 	bench->now_ms = 1000;
-	error_set(&inventory->guests[0].unmovable, ERR_GUEST_DEVICE, "guest web has a shared folder");
+	error_set(error_own(&inventory->guests[0].unmovable), ERR_GUEST_DEVICE, "guest web has a shared folder");
 	restore_with(bench, inventory);
 	request = request_new(REQUEST_DRAIN);
 	request->cannot_move = cannot_move;

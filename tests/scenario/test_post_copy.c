@@ -553,7 +553,7 @@ static void a_guest_that_is_moved_cold_has_nothing_to_switch(void **state)
 	struct trial *trial;
 
 	(void)state;
-	error_set(&inventory->guests[0].unmovable, ERR_GUEST_DEVICE, "guest g1 has a shared folder");
+	error_set(error_own(&inventory->guests[0].unmovable), ERR_GUEST_DEVICE, "guest g1 has a shared folder");
 	trial = trial_new(inventory, NULL, &options);
 	request->cannot_move = CANNOT_MOVE_COLD;
 	strings_add(&request->hosts, &request->n_hosts, "h1");

@@ -64,8 +64,8 @@ static void no_member_is_lost_on_the_way_out_and_back(void **state)
 	assert_int_equal(first->guests[0].cpu_load_milli, 400);
 	assert_int_equal(first->guests[0].host, 1);
 	assert_string_equal(first->guests[0].uuid, "0a0b0c0d-0000-4000-8000-000000000001");
-	assert_int_equal(first->guests[0].unmovable.code, ERR_GUEST_SNAPSHOT);
-	assert_int_equal(first->guests[0].unmovable_cold.code, ERR_GUEST_DEVICE);
+	assert_int_equal(first->guests[0].unmovable->code, ERR_GUEST_SNAPSHOT);
+	assert_int_equal(first->guests[0].unmovable_cold->code, ERR_GUEST_DEVICE);
 	assert_int_equal(first->rules[2].count, 4);
 	json_decref(in);
 	json_decref(out);

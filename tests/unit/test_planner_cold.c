@@ -21,7 +21,7 @@ static struct world stuck(void)
 		struct guest *guest = world_guest(world.inventory, name, 0, GIB);
 
 		world_disk(guest, "vda", "images", GIB)->volume = strdup("v");
-		error_set(&guest->unmovable, ERR_GUEST_DEVICE, "guest %s has virtiofs /srv", name);
+		error_set(error_own(&guest->unmovable), ERR_GUEST_DEVICE, "guest %s has virtiofs /srv", name);
 	}
 	return world;
 }
@@ -124,7 +124,7 @@ static void a_guest_that_moves_live_brings_its_layers_along(void **state)
 	struct world world = stuck();
 
 	(void)state;
-	error_clear(&world.inventory->guests[0].unmovable);
+	error_disown(&world.inventory->guests[0].unmovable);
 	world.inventory->guests[0].disks[0].backing = strdup("/images/base.qcow2");
 	planned(&world);
 	assert_string_equal(fate(&world, "a"), "live");
@@ -137,7 +137,7 @@ static void what_a_copy_leaves_behind_forbids_it_and_both_reasons_are_told(void 
 
 	(void)state;
 	world.request->cannot_move = CANNOT_MOVE_COLD;
-	error_set(&world.inventory->guests[1].unmovable_cold, ERR_GUEST_DEVICE, "guest b keeps its UEFI variables (nvram) in a file of h1");
+	error_set(error_own(&world.inventory->guests[1].unmovable_cold), ERR_GUEST_DEVICE, "guest b keeps its UEFI variables (nvram) in a file of h1");
 	planned(&world);
 	assert_string_equal(fate(&world, "b"), "blocked");
 	assert_non_null(strstr(world.plan->blocked[0].error.message, "virtiofs /srv; and not cold: guest b keeps its UEFI"));
@@ -152,7 +152,7 @@ static void a_guest_that_is_off_is_not_promised_what_its_snapshots_forbid(void *
 	(void)state;
 	world.request->cannot_move = CANNOT_MOVE_COLD;
 	world.inventory->guests[0].state = world.inventory->guests[1].state = GUEST_SHUTOFF;
-	error_set(&world.inventory->guests[0].unmovable, ERR_GUEST_SNAPSHOT, "guest a has 2 snapshots");
+	error_set(error_own(&world.inventory->guests[0].unmovable), ERR_GUEST_SNAPSHOT, "guest a has 2 snapshots");
 	planned(&world);
 	assert_string_equal(fate(&world, "a"), "not mentioned"); /* the host can go down with it */
 	assert_string_equal(fate(&world, "b"), "cold");

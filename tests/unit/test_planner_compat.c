@@ -335,7 +335,7 @@ static void facts_of_a_guest_forbid_any_move(void **state)
 	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_GUEST_PASSTHROUGH);
 	world.web->hostdevs = 1;
 	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_GUEST_HOSTDEV);
-	error_set(&world.web->unmovable, ERR_GUEST_SNAPSHOT, "2 snapshots");
+	error_set(error_own(&world.web->unmovable), ERR_GUEST_SNAPSHOT, "2 snapshots");
 	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_GUEST_SNAPSHOT);
 	assert_string_equal(error.message, "vm web1: 2 snapshots");
 	world.inventory->hosts[0].outgoing = false;
@@ -450,7 +450,7 @@ static void a_disk_that_nobody_can_find_forbids_any_move(void **state)
 	disk->path = strdup("/dev/sdb");
 	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_GUEST_PASSTHROUGH);
 	assert_string_equal(error.message, "vm web1: disk vdb is a device of its host: /dev/sdb");
-	error_set(&world.web->unmovable, ERR_GUEST_DEVICE, "guest web1 has a shared folder");
+	error_set(error_own(&world.web->unmovable), ERR_GUEST_DEVICE, "guest web1 has a shared folder");
 	assert_refused(planner_guest_can_move(world.inventory, 0, &error), error, ERR_GUEST_DEVICE);
 	assert_string_equal(error.message, "guest web1 has a shared folder"); /* named once */
 	assert_false(planner_guest_can_move(world.inventory, 0, NULL));
