@@ -1,7 +1,10 @@
-/* A tree over the hosts. Each node knows the least that any host below it has taken of its memory, its CPUs and its link, and the
- * least of the worse of memory and link; with what the guest adds at the very least, that bounds the score of all hosts below.
+/* A tree over the hosts. Each node knows the least that any host below it has taken of its memory, its CPUs and its link;
+ * with what the guest adds at the very least, that bounds the score of all hosts below.
  * The branch with the lower bound is searched first, and one whose bound is no better than what was found is left out. So
- * the answer is the one that asking every host would give, usually after asking a few.
+ * the answer is the one that asking every host would give, usually after asking one.
+ *
+ * Filling the emptiest first makes hosts alike in what decides, and then the sums decide: many hosts have the least worse share and one
+ * of them, not any, has the least sum. So a node also knows the least sum of those hosts that no other can beat.
  *
  * Shares are counted in 2^-30 here and rounded down, so that a bound is never over the score. What a guest adds is
  * counted for the largest host and the fastest link: exact where hosts are alike, a weaker bound where they are not.
@@ -16,11 +19,17 @@
 #include "arith.h"
 #include "xalloc.h"
 
-enum { FINE_BITS = 30 };
+enum { FINE_BITS = 30, FINE_UNIT = (1 << FINE_BITS) / PLACEMENT_FULL + 1 };
 #define FINE_MAX (UINT64_C(1) << 50) /* a thousand times more than any share that a score tells apart; sums stay small */
 
+/* Of some hosts the least worse share, and the least sum of both shares among those less than a unit of the score above it. */
+struct least {
+	uint64_t worse, sum;
+};
+
 struct node {
-	uint64_t memory, cpu, link, worse; /* worse: of memory and link */
+	uint64_t memory, cpu, link;
+	struct least full, busy; /* of hosts with more taken of their memory than of their link; of the others */
 	uint32_t first; /* host with the lowest number; INDEX_NONE = none is open below */
 };
 
@@ -37,6 +46,8 @@ static uint64_t fine(uint64_t used, uint64_t of)
 	return of == 0 ? FINE_MAX : min_u64(mul_div(used, UINT64_C(1) << FINE_BITS, of), FINE_MAX);
 }
 
+static const struct least NONE_LEAST = {FINE_MAX, FINE_MAX};
+
 /* The tree has more leaves than there are hosts: those are never open, and there is nothing to read about them. */
 static struct node leaf_of(const struct placement_index *index, uint32_t host)
 {
@@ -45,21 +56,31 @@ static struct node leaf_of(const struct placement_index *index, uint32_t host)
 	uint64_t limit, rate;
 
 	if (!index->is_open[host])
-		return (struct node){FINE_MAX, FINE_MAX, FINE_MAX, FINE_MAX, INDEX_NONE};
+		return (struct node){FINE_MAX, FINE_MAX, FINE_MAX, NONE_LEAST, NONE_LEAST, INDEX_NONE};
 	limit = ledger_vcpu_limit(ledger, host);
 	rate = ledger->model->hosts[host].in_rate_bytes_per_s;
 	leaf.memory = fine(ledger->hosts[host].memory_bytes, placement_room(ledger, host));
 	leaf.cpu = limit == UINT64_MAX ? 0 : fine(ledger->hosts[host].vcpus, limit);
 	leaf.link = fine((uint64_t)carry_us(ledger->hosts[host].inbound_bytes, rate) / 1000, (uint64_t)ledger->reference_ms);
-	leaf.worse = max_u64(leaf.memory, leaf.link);
+	leaf.full = leaf.memory >= leaf.link ? (struct least){leaf.memory, leaf.memory + leaf.link} : NONE_LEAST;
+	leaf.busy = leaf.memory < leaf.link ? (struct least){leaf.link, leaf.memory + leaf.link} : NONE_LEAST;
 	return leaf;
+}
+
+static struct least least_of(struct least a, struct least b)
+{
+	if (a.worse + FINE_UNIT <= b.worse)
+		return a;
+	if (b.worse + FINE_UNIT <= a.worse)
+		return b;
+	return (struct least){min_u64(a.worse, b.worse), min_u64(a.sum, b.sum)};
 }
 
 static struct node join(const struct node *a, const struct node *b)
 {
 	return (struct node){
 		.memory = min_u64(a->memory, b->memory), .cpu = min_u64(a->cpu, b->cpu), .link = min_u64(a->link, b->link),
-		.worse = min_u64(a->worse, b->worse), .first = a->first < b->first ? a->first : b->first,
+		.full = least_of(a->full, b->full), .busy = least_of(a->busy, b->busy), .first = a->first < b->first ? a->first : b->first,
 	};
 }
 
@@ -132,12 +153,25 @@ static uint64_t share_of(uint64_t fine_share)
 	return min_u64((fine_share * PLACEMENT_FULL) >> FINE_BITS, PLACEMENT_SHARE_MAX);
 }
 
+/* Hosts a unit or more above the least come after it whatever their sum, unless something else decides. */
+static int64_t bound_of_least(const struct pursuit *pursuit, const struct least *least, uint64_t added, uint64_t worse, uint64_t sum)
+{
+	uint64_t least_worse = share_of(least->worse + added), least_sum = share_of(least->sum + pursuit->memory + pursuit->link);
+
+	if (least_worse < worse || least_worse >= PLACEMENT_SHARE_MAX)
+		return placement_key(max_u64(worse, least_worse), sum);
+	/* A score adds shares that are rounded down one by one: that is one less at most. */
+	return placement_key(least_worse, max_u64(sum, least_sum > 0 ? least_sum - 1 : 0));
+}
+
 static int64_t bound_of(const struct pursuit *pursuit, const struct node *node)
 {
 	uint64_t load = max_u64(node->memory + pursuit->memory, node->cpu + pursuit->cpu), link = node->link + pursuit->link;
-	uint64_t worse = max_u64(max_u64(load, link), node->worse + min_u64(pursuit->memory, pursuit->link));
+	uint64_t worse = share_of(max_u64(load, link)), sum = share_of(load) + share_of(link);
+	int64_t full = bound_of_least(pursuit, &node->full, pursuit->memory, worse, sum);
+	int64_t busy = bound_of_least(pursuit, &node->busy, pursuit->link, worse, sum);
 
-	return placement_key(share_of(worse), share_of(load) + share_of(link));
+	return full < busy ? full : busy;
 }
 
 static bool may_win(const struct pursuit *pursuit, const struct node *node, int64_t bound)

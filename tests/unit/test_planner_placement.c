@@ -11,8 +11,8 @@ static uint64_t draw(uint64_t *state)
 	return *state >> 33;
 }
 
-/* Hosts of several sizes and rates, some closed, some without a limit of CPUs; or all alike. */
-static struct inventory *world(uint64_t *state, uint32_t n_hosts, uint32_t n_guests, bool are_alike)
+/* Hosts of several sizes and rates, some closed, some without a limit of CPUs; or all alike, with guests of few sizes or of many. */
+static struct inventory *world(uint64_t *state, uint32_t n_hosts, uint32_t n_guests, bool are_alike, bool are_guests_alike)
 {
 	struct inventory *inventory = inventory_new();
 	char name[16];
@@ -22,7 +22,7 @@ static struct inventory *world(uint64_t *state, uint32_t n_hosts, uint32_t n_gue
 		struct host *host;
 
 		snprintf(name, sizeof name, "h%u", i);
-		host = world_host(inventory, name, are_alike ? 64 * GIB : (16 + draw(state) % 100) * GIB);
+		host = world_host(inventory, name, are_guests_alike ? 64 * GIB : are_alike ? 30 * GIB : (16 + draw(state) % 100) * GIB);
 		host->memory_reserve_bytes = GIB;
 		host->cpus = are_alike || draw(state) % 4 == 0 ? 0 : 8 + (uint32_t)(draw(state) % 32);
 		if (are_alike)
@@ -35,7 +35,7 @@ static struct inventory *world(uint64_t *state, uint32_t n_hosts, uint32_t n_gue
 		struct guest *guest;
 
 		snprintf(name, sizeof name, "g%u", i);
-		guest = world_guest(inventory, name, i % n_hosts, are_alike ? 2 * GIB : (1 + draw(state) % 6) * GIB / 2);
+		guest = world_guest(inventory, name, i % n_hosts, are_guests_alike ? 2 * GIB : (1 + draw(state) % 60) * GIB / 20);
 		guest->vcpus = 1 + (uint32_t)(draw(state) % 4);
 		guest->dirty_rate_bytes_per_s = draw(state) % 5 == 0 ? draw(state) % 2000000000 : 0;
 	}
@@ -77,7 +77,7 @@ static void the_index_answers_as_asking_all_does(void **unused)
 	for (seed = 1; seed <= 40; seed++) {
 		uint64_t state = seed;
 		uint32_t n_hosts = 2 + (uint32_t)(draw(&state) % 40);
-		struct inventory *inventory = world(&state, n_hosts, 6 * n_hosts, seed % 3 == 0);
+		struct inventory *inventory = world(&state, n_hosts, 6 * n_hosts, seed % 3 != 1, seed % 3 == 0);
 		struct plan_options options = world_options();
 		struct ledger *ledger = ledger_new(inventory, &options);
 		bool *drained = calloc(n_hosts, sizeof *drained);
