@@ -61,10 +61,9 @@ static bool host_is_open(const struct fit_ask *ask, uint32_t target, struct refu
 
 static bool name_is_free(const struct fit_ask *ask, uint32_t target, struct refusal *ret)
 {
-	const struct model_guest *guests = ask->ledger->model->guests;
-	uint32_t other;
+	uint32_t other = inventory_same_name(ask->inventory, ask->guest);
 
-	for (other = guests[ask->guest].same_name; other != ask->guest; other = guests[other].same_name)
+	for (; other != ask->guest; other = inventory_same_name(ask->inventory, other))
 		if (ask->ledger->locations[other] == target)
 			return refuse(ret, ERR_TARGET_GUEST_EXISTS, 0, 0, NULL, other);
 	return true;

@@ -11,9 +11,9 @@
 
 struct inventory_index {
 	struct name_index *hosts;
-	struct name_index *guest_names; /* first guest of that name; ambiguity is found by same_name */
+	struct name_index *guest_names; /* first guest of that name */
 	struct name_index *guest_uuids;
-	bool *is_ambiguous;             /* per guest: another one has its name */
+	uint32_t *same_name;            /* per guest: the next of its name, in a ring */
 };
 
 static const char *const format_names[] = {[DISK_RAW] = "raw", [DISK_QCOW2] = "qcow2", [DISK_OTHER] = "other"};
@@ -135,7 +135,7 @@ static void index_free(struct inventory_index *index)
 	name_index_free(index->hosts);
 	name_index_free(index->guest_names);
 	name_index_free(index->guest_uuids);
-	free(index->is_ambiguous);
+	free(index->same_name);
 	free(index);
 }
 
@@ -392,7 +392,7 @@ static bool index_guests(const struct inventory *inventory, struct inventory_ind
 
 	index->guest_names = name_index_new(inventory->n_guests);
 	index->guest_uuids = name_index_new(inventory->n_guests);
-	index->is_ambiguous = xcalloc(inventory->n_guests, sizeof *index->is_ambiguous);
+	index->same_name = xcalloc(inventory->n_guests, sizeof *index->same_name);
 	for (i = 0; i < inventory->n_guests; i++) {
 		const struct guest *guest = &inventory->guests[i];
 		uint32_t first;
@@ -405,12 +405,14 @@ static bool index_guests(const struct inventory *inventory, struct inventory_ind
 				inventory->guests[first].name, inventory->hosts[inventory->guests[first].host].name,
 				guest->name, inventory->hosts[guest->host].name, guest->uuid);
 		first = name_index_add(index->guest_names, guest->name, (uint32_t)i);
+		index->same_name[i] = (uint32_t)i;
 		if (first == INDEX_NONE)
 			continue;
 		if (inventory->guests[first].host == guest->host || guest->uuid[0] == '\0' || inventory->guests[first].uuid[0] == '\0')
 			return error_set(err, ERR_INPUT, "guest %s is listed twice (on %s and on %s)", guest->name,
 				inventory->hosts[inventory->guests[first].host].name, inventory->hosts[guest->host].name);
-		index->is_ambiguous[first] = true;
+		index->same_name[i] = index->same_name[first];
+		index->same_name[first] = (uint32_t)i;
 	}
 	return true;
 }
@@ -449,12 +451,17 @@ uint32_t inventory_guest(const struct inventory *inventory, const char *name_or_
 		error_set(err, ERR_UNKNOWN_GUEST, "no guest is named %s", name_or_uuid);
 		return INDEX_NONE;
 	}
-	if (inventory->index->is_ambiguous[found]) {
+	if (inventory->index->same_name[found] != found) {
 		error_set(err, ERR_AMBIGUOUS_GUEST, "several guests are named %s, one of them on %s",
 			name_or_uuid, inventory->hosts[inventory->guests[found].host].name);
 		return INDEX_NONE;
 	}
 	return found;
+}
+
+uint32_t inventory_same_name(const struct inventory *inventory, uint32_t guest)
+{
+	return inventory->index->same_name[guest];
 }
 
 void inventory_set_guest_host(struct inventory *inventory, uint32_t guest, uint32_t host)

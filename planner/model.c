@@ -107,24 +107,6 @@ static void count_parts(const struct inventory *inventory, size_t *ret_interface
 	}
 }
 
-static void link_same_names(struct model *model)
-{
-	const struct inventory *inventory = model->inventory;
-	struct name_index *index = name_index_new(inventory->n_guests);
-	size_t i;
-
-	for (i = 0; i < inventory->n_guests; i++) {
-		uint32_t first = name_index_add(index, inventory->guests[i].name, (uint32_t)i);
-
-		model->guests[i].same_name = (uint32_t)i;
-		if (first == INDEX_NONE)
-			continue;
-		model->guests[i].same_name = model->guests[first].same_name;
-		model->guests[first].same_name = (uint32_t)i;
-	}
-	name_index_free(index);
-}
-
 static void compile_guests(struct model *model)
 {
 	const struct inventory *inventory = model->inventory;
@@ -148,7 +130,6 @@ static void compile_guests(struct model *model)
 		for (k = 0; k < from->n_disks; k++)
 			model->disk_pools[n_disks++] = model_intern(model, from->disks[k].pool);
 	}
-	link_same_names(model);
 }
 
 struct model *model_new(const struct inventory *inventory, const struct plan_options *options)

@@ -38,7 +38,6 @@ struct model_guest {
 	uint32_t first_disk;      /* into model->disk_pools */
 	uint32_t first_rule;      /* into model->guest_rules */
 	uint32_t n_rules;
-	uint32_t same_name;       /* next guest of that name, in a ring; itself when alone */
 };
 
 struct model_rule {

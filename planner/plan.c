@@ -68,6 +68,8 @@ static void fill_job(const struct draft *draft, const struct draft_move *move, s
 	job->guest = move->guest;
 	job->source = move->source;
 	job->target = move->target;
+	job->network = path.network;
+	job->is_assumed = path.is_assumed;
 	job->first_leg = INDEX_NONE;
 	memcpy(job->links, path.links, sizeof job->links);
 	job->n_links = path.n_links;
@@ -341,9 +343,7 @@ static void fill_move(const struct draft *draft, const struct jobs *jobs, const 
 {
 	const struct job *job = &jobs->jobs[number];
 	int64_t end_ms = to_ms(schedule->end_us[number]);
-	struct path path;
 
-	model_path(jobs->model, job->source, job->target, 0, &path);
 	move->guest = job->guest;
 	move->source = job->source;
 	move->target = job->target;
@@ -356,8 +356,8 @@ static void fill_move(const struct draft *draft, const struct jobs *jobs, const 
 	move->bytes = job->best.bytes;
 	move->rate_bytes_per_s = job->rate_bytes_per_s;
 	fill_ranges(jobs, job, move);
-	move->rate_is_assumed = path.is_assumed && job->expectation.samples == 0;
-	move->network = path.network;
+	move->rate_is_assumed = job->is_assumed && job->expectation.samples == 0;
+	move->network = job->network;
 	move->after = INDEX_NONE;
 	move->converges = job->best.converges;
 }

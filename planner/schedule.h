@@ -8,6 +8,7 @@
 /* One move with everything that its time depends on. */
 struct job {
 	uint32_t guest, source, target;
+	uint32_t network;   /* by which it goes; INDEX_NONE = none is configured */
 	uint32_t first_leg; /* the job that brings its guest to the source; INDEX_NONE when it is there */
 	uint32_t links[MODEL_LINKS_MAX];
 	uint32_t n_links;
@@ -19,6 +20,7 @@ struct job {
 	int64_t memory_bytes, vcpus; /* taken on the target from the start, on the source until the end */
 	int32_t priority;
 	bool has_disks;
+	bool is_assumed;    /* its rates are the default of a link of which nothing is known */
 	/* The order that order.c found feasible: one move after the other. A tight move has room only after others have left; a
 	 * strict one must in any case wait for the first n departures from its target and for the arrivals before its own. */
 	uint32_t sequence;

@@ -183,6 +183,8 @@ bool inventory_seal(struct inventory *inventory, struct error *err);
 uint32_t inventory_host(const struct inventory *inventory, const char *name);
 /* By UUID or by name; ERR_UNKNOWN_GUEST, ERR_AMBIGUOUS_GUEST. */
 uint32_t inventory_guest(const struct inventory *inventory, const char *name_or_uuid, struct error *err);
+/* The next guest of that name, in a ring; itself when alone. */
+uint32_t inventory_same_name(const struct inventory *inventory, uint32_t guest);
 /* Changes where a guest runs; keeps the index true. */
 void inventory_set_guest_host(struct inventory *inventory, uint32_t guest, uint32_t host);
 
