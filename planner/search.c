@@ -8,6 +8,8 @@
  * else will need in a moment, for whose place others wait. So a move may also stand back until another one has ended. The plan
  * names that one, and the run waits for it.
  *
+ * Where nothing has been gained for long, the search begins anew; the best that was seen is kept.
+ *
  * Guests of higher priority always stand before those of lower, and guests that
  * will not converge stand last among their equals, so that they hold nobody.
  */
@@ -28,6 +30,7 @@ enum {
 	MANY_MOVES = 4000, /* over so many, a search does too */
 	PATH_MAX_STEPS = 256, /* back from a late end; a longer way has enough places to change */
 	WORSE_PART = 64,      /* by so small a part a schedule may be worse and still be gone on from */
+	PATIENCE = 100,       /* changes without a gain, and half of the moves more, until the search begins anew */
 	CAUSE_US = 4,         /* times are whole microseconds */
 };
 
@@ -113,6 +116,7 @@ struct search {
 	struct order order;       /* of the schedule from which changes start */
 	struct order trial_order;
 	struct order best_order;  /* of the shortest that was seen */
+	struct order start_order; /* from which the search began */
 	int64_t best_makespan_us, best_sum_us;
 	uint32_t *by_link, *link_first; /* jobs of each link */
 	struct step_back *path;
@@ -433,10 +437,24 @@ static uint32_t evaluations_of(const struct search *search)
 	return (uint32_t)(most > 2000 ? 2000 : most);
 }
 
+/* From the beginning on another way, or from another beginning: the ways that lead to the bound are mostly short. */
+static void restart(struct search *search, uint32_t nth)
+{
+	if (nth % 2 == 0)
+		copy_order(search, &search->trial_order, &search->start_order);
+	else
+		make_order(search->jobs, (enum start_order)(nth / 2 % ORDER_COUNT), &search->trial_order);
+	search->has_any = false;
+	evaluate(search, CHOICE_BY_ORDER);
+}
+
 static void improve(struct search *search)
 {
-	uint32_t evaluations = evaluations_of(search);
-	uint32_t done;
+	uint32_t evaluations = evaluations_of(search), patience = PATIENCE + (uint32_t)search->jobs->n / 2;
+	int64_t least_us = INT64_MAX;
+	uint32_t done, since = 0, n_restarts = 0;
+
+	copy_order(search, &search->start_order, &search->order);
 
 	list_by_link(search);
 	search->path = xcalloc(PATH_MAX_STEPS, sizeof *search->path);
@@ -444,6 +462,14 @@ static void improve(struct search *search)
 		copy_order(search, &search->trial_order, &search->order);
 		if (change(search))
 			evaluate(search, CHOICE_BY_ORDER);
+		if (search->now->excess_us < least_us) {
+			least_us = search->now->excess_us;
+			since = 0;
+		} else if (++since > patience) {
+			restart(search, n_restarts++);
+			least_us = INT64_MAX;
+			since = 0;
+		}
 	}
 	free(search->path);
 	free(search->by_link);
@@ -513,6 +539,7 @@ struct schedule *search_schedule(const struct jobs *jobs, int64_t lower_bound_us
 		new_order(jobs, &search.order);
 		new_order(jobs, &search.trial_order);
 		new_order(jobs, &search.best_order);
+		new_order(jobs, &search.start_order);
 		try_start_orders(&search);
 		if (!search.has_any) {
 			search.mode = ROOM_BY_SEQUENCE;
@@ -529,6 +556,7 @@ struct schedule *search_schedule(const struct jobs *jobs, int64_t lower_bound_us
 		free_order(&search.order);
 		free_order(&search.trial_order);
 		free_order(&search.best_order);
+		free_order(&search.start_order);
 	}
 	schedule_free(search.trial);
 	return search.now;
