@@ -289,7 +289,6 @@ static void say_why(const struct draft *draft, const struct draft_move *from, co
 	size_t place)
 {
 	struct planned_move *move = &plan->moves[place];
-
 	const struct ledger *ledger = draft->ledger;
 	const struct host *target = &draft->inventory->hosts[move->target];
 	const struct wanted_move *wanted = draft_wanted(draft, from);

@@ -224,11 +224,12 @@ static uint64_t cap_of(const struct engine *engine, const struct move *move)
 }
 
 /* What flows on a link may be held back by another one, a move staged for a busy target above all: what it leaves is for the
- * next, which has to be begun for that. */
+ * next, which has to be begun for that. So it has to where nobody knows yet how much more than this the link carries. */
 static void note_room(struct engine *engine, struct link *link)
 {
 	uint64_t capacity = links_capacity(engine, link), used = link->used_bytes_per_s;
-	bool has_room = used > 0 && (link->n_chosen == 0 || used < capacity - capacity / HEAD_PARTS);
+	bool is_sought = capacity == 0 && link->flow.heads > 0 && link->flow.steady_heads == link->flow.heads;
+	bool has_room = is_sought || (used > 0 && (link->n_chosen == 0 || used < capacity - capacity / HEAD_PARTS));
 
 	if (has_room && !link->has_room)
 		engine->must_admit = true;

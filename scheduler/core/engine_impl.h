@@ -125,7 +125,7 @@ struct move {
 	bool is_throttleable;       /* the migration was sent, or adopted: its rate can be set */
 	bool is_link_released, is_slot_released, is_ending;
 	bool is_closing;            /* the next on its link should be set up now */
-	int64_t begun_ms;           /* of the attempt, until its first byte */
+	bool awaits_first_byte;     /* and was begun in this life: how long setting it up takes is told by it */
 	/* Moments of the attempt that teach, 0 = not come or not seen: its begin, its first byte, when it had its links first and what
 	 * it had sent then, and when the migration was over. */
 	int64_t attempt_ms, first_byte_ms, head_ms, sent_ms;
@@ -204,7 +204,7 @@ struct link {
 	struct link_flow flow;           /* nothing unless it is watched */
 	uint64_t used_bytes_per_s;       /* by the moves that the grant under way has been through */
 	uint32_t n_chosen;               /* heads that the last grant has chosen */
-	bool has_room;                   /* what flows leaves enough for one more head */
+	bool has_room;                   /* what flows leaves enough for one more head, or may do so */
 	int64_t backlog_ms;              /* until what is under way on it will have left it */
 	uint32_t n_setup;                /* of its active moves: no byte has flowed yet */
 };

@@ -74,7 +74,8 @@ void run_begin(struct engine *engine, struct move *move)
 	collect_maps(engine, move);
 	move->is_interrupted = false;
 	move->record.attempts++;
-	move->begun_ms = move->attempt_ms = engine->now_ms;
+	move->attempt_ms = engine->now_ms;
+	move->awaits_first_byte = true;
 	move->progress_bytes = 0;
 	move->is_closing = false;
 	if (move->record.started_wall_ms == 0)
@@ -305,12 +306,12 @@ static void note_closing(struct engine *engine, struct move *move)
 	if (is_closing != move->is_closing)
 		engine->must_admit = true;
 	move->is_closing = is_closing;
-	if (move->begun_ms != 0 && move->progress_bytes > 0) {
-		int64_t setup_ms = engine->now_ms - move->begun_ms;
+	if (move->awaits_first_byte && move->progress_bytes > 0) {
+		int64_t setup_ms = engine->now_ms - move->attempt_ms;
 
 		move->first_byte_ms = engine->now_ms;
 		engine->setup_ms = engine->setup_ms == 0 ? setup_ms : (3 * engine->setup_ms + setup_ms) / 4;
-		move->begun_ms = 0;
+		move->awaits_first_byte = false;
 		engine->must_admit = true;
 	}
 }

@@ -228,6 +228,44 @@ static void the_last_pages_of_a_guest_that_writes_share_the_link_with_nobody(voi
 	trial_free(trial);
 }
 
+/* Nobody knows what the link out of h1 carries; those into the others are narrower. The guests write so much that none would be staged
+ * for the time that a copy takes. */
+static void a_link_of_unknown_rate_is_tried_with_a_second_copy_while_the_first_runs(void **state)
+{
+	struct inventory *inventory = site(0, 0);
+	struct sim_options options;
+	struct trial *trial;
+	size_t i;
+
+	(void)state;
+	for (i = 1; i < inventory->n_hosts; i++)
+		inventory->hosts[i].links[0].rate_bytes_per_s = 40 * MB;
+	for (i = 0; i < inventory->n_guests; i++)
+		inventory->guests[i].dirty_rate_bytes_per_s = 4 * MB;
+	sim_options_init(&options);
+	options.link_rate_bytes_per_s = 100 * MB;
+	trial = trial_new(inventory, &options, NULL);
+	trial_drain(trial, "h1");
+	pass(trial, 10000);
+	for (i = 0; i < engine_n_moves(trial->engine); i++)
+		assert_int_not_equal(engine_move(trial->engine, i)->state, MOVE_DONE);
+	assert_trial(out_of_h1(trial).n_heads >= 2 && out_of_h1(trial).flow_bytes_per_s > 70 * MB, trial);
+	trial_free(trial);
+}
+
+static void the_next_is_staged_at_the_first_byte_of_the_one_before(void **state)
+{
+	struct trial *trial = trial_new(site(RATE_MB * MB, 0), NULL, NULL);
+
+	(void)state;
+	trial_drain(trial, "h1");
+	while (engine_move(trial->engine, 0)->bytes_transferred == 0)
+		pass(trial, 10);
+	pass(trial, 10);
+	assert_int_not_equal(engine_move(trial->engine, 1)->state, MOVE_WAITING);
+	trial_free(trial);
+}
+
 /* g1 fills the link into h3 for a while; g2 is staged behind it, and g3, which writes, could use the link out of h1 meanwhile. */
 static void a_link_whose_only_move_waits_for_its_target_is_given_to_the_next(void **state)
 {
@@ -457,6 +495,8 @@ int main(void)
 		cmocka_unit_test(samples_that_differ_make_no_room_for_a_second_copy),
 		cmocka_unit_test(a_slow_first_moment_makes_no_room_for_a_second_copy),
 		cmocka_unit_test(the_last_pages_of_a_guest_that_writes_share_the_link_with_nobody),
+		cmocka_unit_test(a_link_of_unknown_rate_is_tried_with_a_second_copy_while_the_first_runs),
+		cmocka_unit_test(the_next_is_staged_at_the_first_byte_of_the_one_before),
 		cmocka_unit_test(a_link_whose_only_move_waits_for_its_target_is_given_to_the_next),
 		cmocka_unit_test(a_narrowed_link_is_noticed_in_three_seconds_and_the_shares_follow),
 		cmocka_unit_test(the_operators_limit_holds_at_once_until_it_is_lifted),
