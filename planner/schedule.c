@@ -217,7 +217,7 @@ static int64_t full_time(const struct job *job, uint64_t rate)
 }
 
 /* Beginning at less than the best rate is not worth it for a trickle, nor when what the guest writes meanwhile, and must be sent
- * again, eats much of it. Where its links are free of others now and never again, even half as much again is cheap. */
+ * again, eats much of it. How much is too much the order says: where nobody else needs the rest of its links, half as much again is cheap. */
 static bool is_worth(const struct run *run, const struct job *job, const struct active *active, uint64_t rate)
 {
 	uint64_t eighths = run->order->is_eager ? 12 : 9;

@@ -455,7 +455,6 @@ static void improve(struct search *search)
 	uint32_t done, since = 0, n_restarts = 0;
 
 	copy_order(search, &search->start_order, &search->order);
-
 	list_by_link(search);
 	search->path = xcalloc(PATH_MAX_STEPS, sizeof *search->path);
 	for (done = 0; done < evaluations && !is_done(search); done++) {

@@ -233,15 +233,30 @@ static bool ask_by_next_network(struct site *site, const struct planned_move *mo
 	return is_good;
 }
 
+/* The last guest that leaves a move's target before it begins; NULL when the move waits for none, or for another reason. */
+static const struct planned_move *room_maker(const struct plan *plan, const struct planned_move *move)
+{
+	const struct planned_move *last = NULL;
+	size_t i;
+
+	for (i = 0; i < plan->n_moves && move->after != INDEX_NONE; i++) {
+		const struct planned_move *other = &plan->moves[i];
+
+		if (other->source == move->target && other->target != move->target && other->start_ms + other->duration_ms <= move->start_ms + 1 &&
+			(last == NULL || other->start_ms + other->duration_ms > last->start_ms + last->duration_ms))
+			last = other;
+	}
+	return last;
+}
+
 /* Room that is not there now, and is made by a guest that the plan moves away before, is told of under the name of the wait. */
 static void excuse_room_to_come(const struct site *site, const struct plan *plan, const struct planned_move *move, struct hv_reply *reply)
 {
 	enum error_code code = reply->error.code;
-	const struct planned_move *before;
+	const struct planned_move *before = code == ERR_TARGET_MEMORY || code == ERR_TARGET_POOL_SPACE ? room_maker(plan, move) : NULL;
 
-	if (move->after == INDEX_NONE || (code != ERR_TARGET_MEMORY && code != ERR_TARGET_POOL_SPACE))
+	if (before == NULL)
 		return;
-	before = &plan->moves[move->after];
 	error_set(&reply->preflight.warning, code == ERR_TARGET_MEMORY ? ERR_WAIT_MEMORY : ERR_WAIT_POOL, "%s", reply->error.message);
 	error_hint(&reply->preflight.warning, "it waits until guest %s has left %s", site->inventory->guests[before->guest].name,
 		site->inventory->hosts[before->source].name);

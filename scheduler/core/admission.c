@@ -44,7 +44,7 @@ links:
 		if (link == NULL)
 			continue;
 		if (link->n_active == 0)
-			bandwidth_clear_backlog(link);
+			bandwidth_clear_backlog(link); /* of those who have left it: nobody has counted since */
 		link->n_active += (uint32_t)by;
 	}
 }
@@ -131,10 +131,10 @@ static bool links_free(const struct engine *engine, const struct move *move, boo
 		capacity = links_capacity(engine, link);
 		links_name(engine, move->links[i], name, sizeof name);
 		if (capacity == 0)
-			return error_set(why, codes[i], "%s: %u moves on it now carry %.1f MB/s, and what it can carry is still being measured",
-				name, link->n_active, (double)link->flow.total / 1e6);
-		return error_set(why, codes[i], "%s: %u moves on it now carry %.1f MB/s of the %.1f MB/s it can%s", name,
-			link->n_active, (double)link->flow.total / 1e6, (double)capacity / 1e6,
+			return error_set(why, codes[i], "%s: %.1f MB/s flow on it now (moves: %u), and what it can carry is still being measured",
+				name, (double)link->flow.total / 1e6, link->n_active);
+		return error_set(why, codes[i], "%s: %.1f MB/s flow on it now (moves: %u), of the %.1f MB/s it can carry%s", name,
+			(double)link->flow.total / 1e6, link->n_active, (double)capacity / 1e6,
 			links_bound(engine, link, bound, sizeof bound));
 	}
 	return true;

@@ -21,7 +21,7 @@
 #include "xalloc.h"
 
 enum {
-	CORRECTION_PARTS = 8,    /* of what is too much of a capacity, with each sample */
+	CORRECTION_PARTS = 8,    /* of what is too much of a capacity, at each grant that tells of it */
 	LOW_FOR_MS = 1000,       /* a capacity is lowered only after the flow was low for so long */
 	PROBE_EVERY_MS = 10000,  /* a measured link of which a share is reserved shows only without a bound that it is faster again */
 	PROBE_FOR_MS = 1500,

@@ -85,4 +85,27 @@ static inline struct plan *world_plan(const struct inventory *inventory, const s
 	return plan;
 }
 
+static inline void world_want(struct request *request, const char *guest, const char *to)
+{
+	request_add_move(request, guest)->to = strdup(to);
+}
+
+static inline void world_clear(struct plan *plan, struct request *request, struct inventory *inventory)
+{
+	plan_free(plan);
+	request_free(request);
+	inventory_free(inventory);
+}
+
+/* The n-th move of a guest, from 0; NULL when it has no such move. */
+static inline const struct planned_move *world_move_of(const struct inventory *inventory, const struct plan *plan, const char *guest, unsigned n)
+{
+	size_t i;
+
+	for (i = 0; i < plan->n_moves; i++)
+		if (strcmp(inventory->guests[plan->moves[i].guest].name, guest) == 0 && n-- == 0)
+			return &plan->moves[i];
+	return NULL;
+}
+
 #endif

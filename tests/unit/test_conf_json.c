@@ -188,7 +188,7 @@ static struct plan *some_plan(const struct inventory *inventory)
 	plan->moves = calloc(1, sizeof *plan->moves);
 	plan->moves[0] = (struct planned_move){.guest = 0, .source = 1, .target = 0, .wanted = 0, .kind = MOVE_MIXED, .start_ms = 1500,
 		.duration_ms = 60001, .duration_low_ms = 50000, .duration_high_ms = 70010, .bytes = 12345678901, .disk_bytes = 7,
-		.rate_bytes_per_s = 5, .downtime_ms = 30, .network = 0, .after = INDEX_NONE, .reason = "most room"};
+		.rate_bytes_per_s = 5, .rate_is_assumed = true, .downtime_ms = 30, .network = 0, .after = INDEX_NONE, .reason = "most room"};
 	plan->n_blocked = 1;
 	plan->blocked = calloc(1, sizeof *plan->blocked);
 	plan->blocked[0] = (struct blocked_guest){.guest = INDEX_NONE, .name = strdup("gone")};
@@ -224,6 +224,7 @@ static void plans_come_back_as_they_were(void **state)
 	assert_string_equal(once, twice);
 	assert_int_equal(back->moves[0].duration_ms, 60001);
 	assert_int_equal(back->moves[0].after, INDEX_NONE);
+	assert_true(back->moves[0].rate_is_assumed);
 	assert_int_equal(back->n_warnings, 1);
 	assert_string_equal(back->warnings[0].error.hint, "another network");
 	assert_non_null(strstr(once, "\"start_seconds\":1.5,\"duration_seconds\":60.001"));

@@ -3,49 +3,26 @@
 
 #include "planner_world.h"
 
-static void want(struct request *request, const char *guest, const char *to)
-{
-	request_add_move(request, guest)->to = strdup(to);
-}
-
-static void clear(struct plan *plan, struct request *request, struct inventory *inventory)
-{
-	plan_free(plan);
-	request_free(request);
-	inventory_free(inventory);
-}
-
 static const char *name_of(const struct inventory *inventory, uint32_t host)
 {
 	return inventory->hosts[host].name;
 }
 
-/* The n-th move of a guest, from 0; NULL when it has no such move. */
-static const struct planned_move *move_of(const struct inventory *inventory, const struct plan *plan, const char *guest, unsigned n)
-{
-	size_t i;
-
-	for (i = 0; i < plan->n_moves; i++)
-		if (strcmp(inventory->guests[plan->moves[i].guest].name, guest) == 0 && n-- == 0)
-			return &plan->moves[i];
-	return NULL;
-}
-
 static void assert_goes(const struct inventory *inventory, const struct plan *plan, const char *guest, const char *from, const char *to)
 {
-	const struct planned_move *move = move_of(inventory, plan, guest, 0);
+	const struct planned_move *move = world_move_of(inventory, plan, guest, 0);
 
 	assert_non_null(move);
 	assert_int_equal(move->leg, LEG_WHOLE);
 	assert_string_equal(name_of(inventory, move->source), from);
 	assert_string_equal(name_of(inventory, move->target), to);
-	assert_null(move_of(inventory, plan, guest, 1));
+	assert_null(world_move_of(inventory, plan, guest, 1));
 }
 
 static void assert_goes_through(const struct inventory *inventory, const struct plan *plan, const char *guest, const char *from,
 	const char *through, const char *to)
 {
-	const struct planned_move *first = move_of(inventory, plan, guest, 0), *second = move_of(inventory, plan, guest, 1);
+	const struct planned_move *first = world_move_of(inventory, plan, guest, 0), *second = world_move_of(inventory, plan, guest, 1);
 
 	assert_non_null(first);
 	assert_non_null(second);
@@ -68,8 +45,8 @@ static struct inventory *swap(struct request *request)
 	world_host(inventory, "h3", 8 * GIB);
 	world_guest(inventory, "large", 0, 6 * GIB);
 	world_guest(inventory, "small", 1, 5 * GIB);
-	want(request, "large", "h2");
-	want(request, "small", "h1");
+	world_want(request, "large", "h2");
+	world_want(request, "small", "h1");
 	return inventory;
 }
 
@@ -87,10 +64,10 @@ static void of_two_that_swap_the_smaller_goes_by_way_of_a_third_host(void **stat
 	assert_int_equal(plan->n_moves, 3);
 	assert_goes_through(inventory, plan, "small", "h2", "h3", "h1");
 	assert_goes(inventory, plan, "large", "h1", "h2");
-	assert_string_equal(move_of(inventory, plan, "small", 0)->reason,
+	assert_string_equal(world_move_of(inventory, plan, "small", 0)->reason,
 		"through h3, for h1 can take it only when it has left h2; place 1 in the order");
-	assert_non_null(strstr(move_of(inventory, plan, "small", 1)->reason, "as asked, on from there; waits for room there"));
-	clear(plan, request, inventory);
+	assert_non_null(strstr(world_move_of(inventory, plan, "small", 1)->reason, "as asked, on from there; waits for room there"));
+	world_clear(plan, request, inventory);
 }
 
 /* One after the other: 5 GiB, 6 GiB, 5 GiB at 100 MB/s. */
@@ -106,7 +83,7 @@ static void the_bound_counts_both_legs(void **state)
 	plan = world_plan(inventory, request, &options);
 	assert_in_range(plan->makespan_ms, 16 * 10737, 16 * 10738 + 10);
 	assert_in_range(plan->lower_bound_ms, plan->makespan_ms * 999 / 1000, plan->makespan_ms);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void a_circle_of_three_is_broken_by_one(void **state)
@@ -123,7 +100,7 @@ static void a_circle_of_three_is_broken_by_one(void **state)
 		world_host(inventory, hosts[i], 8 * GIB);
 	for (i = 0; i < 3; i++) {
 		world_guest(inventory, guests[i], i, (7 - i % 2) * GIB);
-		want(request, guests[i], hosts[(i + 1) % 3]);
+		world_want(request, guests[i], hosts[(i + 1) % 3]);
 	}
 	world_seal(inventory);
 	plan = world_plan(inventory, request, &options);
@@ -131,7 +108,7 @@ static void a_circle_of_three_is_broken_by_one(void **state)
 	assert_goes_through(inventory, plan, "b", "h2", "h4", "h3");
 	assert_goes(inventory, plan, "a", "h1", "h2");
 	assert_goes(inventory, plan, "c", "h3", "h1");
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void two_circles_are_broken_at_once_and_each_by_one(void **state)
@@ -148,7 +125,7 @@ static void two_circles_are_broken_at_once_and_each_by_one(void **state)
 		world_host(inventory, hosts[i], 8 * GIB);
 	for (i = 0; i < 4; i++) {
 		world_guest(inventory, guests[i], i, (6 + i % 2) * GIB);
-		want(request, guests[i], hosts[i ^ 1]);
+		world_want(request, guests[i], hosts[i ^ 1]);
 	}
 	world_seal(inventory);
 	plan = world_plan(inventory, request, &options);
@@ -158,9 +135,9 @@ static void two_circles_are_broken_at_once_and_each_by_one(void **state)
 	assert_goes(inventory, plan, "b", "h2", "h1");
 	assert_goes(inventory, plan, "d", "h4", "h3");
 	/* h5 holds only one of the two at a time */
-	assert_true(move_of(inventory, plan, "c", 0)->start_ms + 1 >= move_of(inventory, plan, "a", 1)->start_ms ||
-		move_of(inventory, plan, "a", 0)->start_ms + 1 >= move_of(inventory, plan, "c", 1)->start_ms);
-	clear(plan, request, inventory);
+	assert_true(world_move_of(inventory, plan, "c", 0)->start_ms + 1 >= world_move_of(inventory, plan, "a", 1)->start_ms ||
+		world_move_of(inventory, plan, "a", 0)->start_ms + 1 >= world_move_of(inventory, plan, "c", 1)->start_ms);
+	world_clear(plan, request, inventory);
 }
 
 static void many_small_ones_need_one_way_round_only(void **state)
@@ -179,13 +156,13 @@ static void many_small_ones_need_one_way_round_only(void **state)
 	for (i = 0; i < 16; i++) {
 		snprintf(name, sizeof name, "g%d", i);
 		world_guest(inventory, name, (uint32_t)i % 2, GIB);
-		want(request, name, i % 2 == 0 ? "h2" : "h1");
+		world_want(request, name, i % 2 == 0 ? "h2" : "h1");
 	}
 	world_seal(inventory);
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->n_moves, 17);
 	assert_int_equal(plan->n_blocked, 0);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 /* One of the two small ones alone would not make room for the large one. */
@@ -203,14 +180,14 @@ static void the_least_that_helps_is_taken_and_not_the_least(void **state)
 	world_guest(inventory, "large", 0, 8 * GIB);
 	world_guest(inventory, "small1", 1, 4 * GIB);
 	world_guest(inventory, "small2", 1, 4 * GIB);
-	want(request, "large", "h2");
-	want(request, "small1", "h1");
-	want(request, "small2", "h1");
+	world_want(request, "large", "h2");
+	world_want(request, "small1", "h1");
+	world_want(request, "small2", "h1");
 	world_seal(inventory);
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->n_moves, 4);
 	assert_goes_through(inventory, plan, "large", "h1", "h3", "h2");
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 /* It writes so much that it would be sent nearly twice, so that the larger one has fewer bytes. */
@@ -226,7 +203,7 @@ static void bytes_count_and_not_memory(void **state)
 	world_seal(inventory);
 	plan = world_plan(inventory, request, &options);
 	assert_goes_through(inventory, plan, "large", "h1", "h3", "h2");
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 /* A host that shares the guest's storage needs no copy of its disk. */
@@ -247,9 +224,9 @@ static void the_third_host_with_the_fewest_bytes_is_taken(void **state)
 	world_seal(inventory);
 	plan = world_plan(inventory, request, &options);
 	assert_goes_through(inventory, plan, "small", "h2", "h4", "h1");
-	assert_int_equal(move_of(inventory, plan, "small", 0)->disk_bytes, 0);
-	assert_int_equal(move_of(inventory, plan, "small", 1)->disk_bytes, 0);
-	clear(plan, request, inventory);
+	assert_int_equal(world_move_of(inventory, plan, "small", 0)->disk_bytes, 0);
+	assert_int_equal(world_move_of(inventory, plan, "small", 1)->disk_bytes, 0);
+	world_clear(plan, request, inventory);
 }
 
 static void who_only_waits_behind_a_circle_is_not_sent_about(void **state)
@@ -262,14 +239,14 @@ static void who_only_waits_behind_a_circle_is_not_sent_about(void **state)
 	(void)state;
 	world_host(inventory, "h4", 8 * GIB);
 	world_guest(inventory, "behind", 3, 4 * GIB);
-	want(request, "behind", "h1"); /* which has no room for it beside small */
+	world_want(request, "behind", "h1"); /* which has no room for it beside small */
 	world_seal(inventory);
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->n_moves, 3);
 	assert_int_equal(plan->n_blocked, 1);
 	assert_string_equal(plan->blocked[0].name, "behind");
 	assert_int_equal(plan->blocked[0].error.code, ERR_TARGET_MEMORY);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void assert_blocked(struct request *request, struct inventory *inventory, const char *hint)
@@ -285,7 +262,7 @@ static void assert_blocked(struct request *request, struct inventory *inventory,
 	assert_int_equal(plan->blocked[1].error.code, ERR_INFEASIBLE);
 	if (strstr(plan->blocked[0].error.hint, hint) == NULL)
 		fail_msg("no \"%s\" in: %s", hint, plan->blocked[0].error.hint);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void without_room_on_any_third_host_it_is_blocked_with_what_is_lacking(void **state)
@@ -325,7 +302,7 @@ static void a_rule_against_the_smaller_sends_the_larger(void **state)
 	world_seal(inventory);
 	plan = world_plan(inventory, request, &options);
 	assert_goes_through(inventory, plan, "large", "h1", "h3", "h2");
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void a_cordoned_host_is_no_way(void **state)
@@ -348,8 +325,8 @@ static void with_two_hosts_there_is_no_way(void **state)
 	world_host(inventory, "h2", 8 * GIB);
 	world_guest(inventory, "a", 0, 6 * GIB);
 	world_guest(inventory, "b", 1, 6 * GIB);
-	want(request, "a", "h2");
-	want(request, "b", "h1");
+	world_want(request, "a", "h2");
+	world_want(request, "b", "h1");
 	assert_blocked(request, inventory, "no other host has any: make room for one of them");
 }
 
@@ -367,15 +344,15 @@ static void when_one_of_them_elsewhere_is_not_enough_that_is_said(void **state)
 	world_guest(inventory, "large", 0, 8 * GIB);
 	world_guest(inventory, "small1", 1, 4 * GIB);
 	world_guest(inventory, "small2", 1, 4 * GIB);
-	want(request, "large", "h2");
-	want(request, "small1", "h1");
-	want(request, "small2", "h1");
+	world_want(request, "large", "h2");
+	world_want(request, "small1", "h1");
+	world_want(request, "small2", "h1");
 	world_seal(inventory);
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->n_moves, 0);
 	assert_int_equal(plan->n_blocked, 3);
 	assert_non_null(strstr(plan->blocked[0].error.hint, "one of them on a third host would not make enough"));
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 /* What keeps them apart is a rule and not room. */
@@ -397,11 +374,11 @@ static void guests_that_must_be_apart_swap_through_a_third_host(void **state)
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->n_moves, 3);
 	assert_goes_through(inventory, plan, "small", "h2", "h3", "h1");
-	assert_true(move_of(inventory, plan, "large", 0)->start_ms + 1 >=
-		move_of(inventory, plan, "small", 0)->start_ms + move_of(inventory, plan, "small", 0)->duration_ms);
-	assert_true(move_of(inventory, plan, "small", 1)->start_ms + 1 >=
-		move_of(inventory, plan, "large", 0)->start_ms + move_of(inventory, plan, "large", 0)->duration_ms);
-	clear(plan, request, inventory);
+	assert_true(world_move_of(inventory, plan, "large", 0)->start_ms + 1 >=
+		world_move_of(inventory, plan, "small", 0)->start_ms + world_move_of(inventory, plan, "small", 0)->duration_ms);
+	assert_true(world_move_of(inventory, plan, "small", 1)->start_ms + 1 >=
+		world_move_of(inventory, plan, "large", 0)->start_ms + world_move_of(inventory, plan, "large", 0)->duration_ms);
+	world_clear(plan, request, inventory);
 }
 
 /* The request's names are those of the place where the guest is wanted. */
@@ -425,7 +402,7 @@ static void the_host_on_the_way_is_asked_for_the_names_of_the_source(void **stat
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->n_blocked, 0);
 	assert_goes_through(inventory, plan, "small", "h2", "h3", "h1");
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -16,13 +16,6 @@ static struct inventory *cluster(uint32_t n_hosts, uint64_t memory_bytes)
 	return inventory;
 }
 
-static void clear(struct plan *plan, struct request *request, struct inventory *inventory)
-{
-	plan_free(plan);
-	request_free(request);
-	inventory_free(inventory);
-}
-
 static struct wanted_move *want(struct request *request, const char *guest, const char *to)
 {
 	struct wanted_move *move = request_add_move(request, guest);
@@ -71,7 +64,7 @@ static void a_drain_keeps_the_source_link_full_to_the_bound(void **state)
 	assert_non_null(strstr(plan->bottleneck_text, "h1 out: 12 guests, "));
 	assert_non_null(strstr(plan->bottleneck_text, "the largest g7: "));
 	assert_string_equal(plan->last_text, "");
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void without_prestaging_each_setup_is_paid(void **state)
@@ -89,7 +82,7 @@ static void without_prestaging_each_setup_is_paid(void **state)
 	options.prestage = 0;
 	plan = world_plan(inventory, request, &options);
 	assert_in_range(plan->makespan_ms, 21400, 21405);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void a_drain_spreads_over_equal_hosts(void **state)
@@ -113,7 +106,7 @@ static void a_drain_spreads_over_equal_hosts(void **state)
 	assert_int_equal(per_host[0], 0);
 	for (i = 1; i < 5; i++)
 		assert_int_equal(per_host[i], 5);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void drained_cordoned_and_closed_hosts_take_nobody(void **state)
@@ -138,7 +131,7 @@ static void drained_cordoned_and_closed_hosts_take_nobody(void **state)
 	assert_int_equal(plan->n_blocked, 0);
 	for (i = 0; i < 2; i++)
 		assert_int_equal(plan->moves[i].target, 5);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void a_guest_that_cannot_move_is_blocked_and_the_others_go(void **state)
@@ -160,7 +153,7 @@ static void a_guest_that_cannot_move_is_blocked_and_the_others_go(void **state)
 	assert_string_equal(plan->blocked[0].name, "gpu");
 	assert_int_equal(plan->blocked[0].error.code, ERR_GUEST_HOSTDEV);
 	assert_int_equal(plan->blocked[1].error.code, ERR_TARGET_MEMORY);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void priority_goes_before_everything(void **state)
@@ -179,7 +172,7 @@ static void priority_goes_before_everything(void **state)
 	assert_int_equal(plan->moves[0].guest, 1);
 	assert_int_equal(plan->moves[0].start_ms, 0);
 	assert_true(plan->moves[1].start_ms >= plan->moves[0].duration_ms - 1);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void senseless_requests_fail_as_a_whole(void **state)
@@ -223,7 +216,7 @@ static void a_wrong_from_and_a_move_to_itself_are_blocked(void **state)
 	assert_int_equal(plan->n_moves, 0);
 	assert_int_equal(plan->blocked[0].error.code, ERR_GUEST_ELSEWHERE);
 	assert_int_equal(plan->blocked[1].error.code, ERR_SAME_HOST);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 /* Two guests of one name: the operator says which by its host, and neither ever goes where the other is. */
@@ -286,7 +279,7 @@ static void a_move_waits_for_the_one_that_makes_room(void **state)
 	assert_int_equal(plan->moves[0].guest, 1);
 	assert_int_equal(plan->moves[1].after, 0);
 	assert_true(plan->moves[1].start_ms >= plan->moves[0].duration_ms - 1);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void guests_that_wait_for_each_other_are_infeasible(void **state)
@@ -307,7 +300,7 @@ static void guests_that_wait_for_each_other_are_infeasible(void **state)
 	assert_int_equal(plan->n_blocked, 2);
 	assert_int_equal(plan->blocked[0].error.code, ERR_INFEASIBLE);
 	assert_non_null(strstr(plan->blocked[0].error.message, "6.0 GiB needed, h2 has 2.0 GiB free"));
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void measured_rates_stand_above_nominal_ones(void **state)
@@ -327,7 +320,7 @@ static void measured_rates_stand_above_nominal_ones(void **state)
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->moves[0].rate_bytes_per_s, 25000000);
 	assert_in_range(plan->makespan_ms, 40000, 40001);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void a_shared_link_bounds_moves_between_racks(void **state)
@@ -351,7 +344,7 @@ static void a_shared_link_bounds_moves_between_racks(void **state)
 	assert_int_equal(plan->lower_bound_ms, 20000);
 	assert_in_range(plan->makespan_ms, 20000, 20002);
 	assert_int_equal(plan->bottleneck_direction, DIRECTION_SHARED);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void a_configured_number_of_moves_is_never_exceeded(void **state)
@@ -376,7 +369,7 @@ static void a_configured_number_of_moves_is_never_exceeded(void **state)
 	plan = world_plan(inventory, request, &options);
 	assert_in_range(plan->makespan_ms, 30000, 30003);
 	assert_int_equal(plan->lower_bound_ms, 30000);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void companions_go_to_one_host_with_room_for_all(void **state)
@@ -401,7 +394,7 @@ static void companions_go_to_one_host_with_room_for_all(void **state)
 	assert_int_equal(plan->n_moves, 2);
 	assert_int_equal(plan->moves[0].target, 2);
 	assert_int_equal(plan->moves[1].target, 2);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static void levelling_moves_from_full_to_empty_and_stops(void **state)
@@ -421,7 +414,7 @@ static void levelling_moves_from_full_to_empty_and_stops(void **state)
 	world_seal(inventory);
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->n_moves, 6);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 /* Random worlds */
@@ -575,7 +568,7 @@ static void any_plan_respects_memory_order_and_bound(void **state)
 			n_after += plan->moves[i].after != INDEX_NONE;
 			n_legs += plan->moves[i].leg == LEG_SECOND;
 		}
-		clear(plan, request, inventory);
+		world_clear(plan, request, inventory);
 	}
 	/* the worlds must be tight enough to mean something */
 	assert_true(n_moves > 1000 && n_after > 50 && n_legs > 20);
@@ -600,7 +593,7 @@ static void the_same_input_gives_the_same_plan(void **state)
 		if (one->n_moves > 0)
 			assert_memory_equal(one->moves, two->moves, one->n_moves * sizeof *one->moves);
 		plan_free(two);
-		clear(one, request, inventory);
+		world_clear(one, request, inventory);
 	}
 }
 

@@ -5,18 +5,6 @@
 
 #define GB UINT64_C(1000000000)
 
-static void want(struct request *request, const char *guest, const char *to)
-{
-	request_add_move(request, guest)->to = strdup(to);
-}
-
-static void clear(struct plan *plan, struct request *request, struct inventory *inventory)
-{
-	plan_free(plan);
-	request_free(request);
-	inventory_free(inventory);
-}
-
 /* h2 is full with one guest: its own must be gone, 10 s, before the two of 10 s each can come in. */
 static void the_bound_counts_the_wait_for_room(void **state)
 {
@@ -33,15 +21,15 @@ static void the_bound_counts_the_wait_for_room(void **state)
 	world_guest(inventory, "b", 0, 1 * GB);
 	world_guest(inventory, "full", 1, 3 * GB)->used_memory_bytes = 1 * GB;
 	world_seal(inventory);
-	want(request, "a", "h2");
-	want(request, "b", "h2");
-	want(request, "full", "h3");
+	world_want(request, "a", "h2");
+	world_want(request, "b", "h2");
+	world_want(request, "full", "h3");
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->n_moves, 3);
 	assert_int_equal(plan->lower_bound_ms, 30000);
 	assert_in_range(plan->makespan_ms, 30000, 30003);
 	assert_non_null(strstr(plan->bottleneck_text, "h2 memory"));
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 /* Three in a row, each into the room that the one before leaves: no link is busy for long, and still they go one by one. */
@@ -61,15 +49,15 @@ static void the_bound_follows_a_chain_of_waits_for_room(void **state)
 	world_guest(inventory, "b", 1, 3 * GB);
 	world_guest(inventory, "c", 2, 3 * GB);
 	world_seal(inventory);
-	want(request, "a", "h2");
-	want(request, "b", "h3");
-	want(request, "c", "h4");
+	world_want(request, "a", "h2");
+	world_want(request, "b", "h3");
+	world_want(request, "c", "h4");
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->n_moves, 3);
 	assert_int_equal(plan->lower_bound_ms, 80000);
 	assert_in_range(plan->makespan_ms, 80000, 80005);
 	assert_int_equal(plan->bottleneck_direction, DIRECTION_IN);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 /* Whoever leaves last is missed least: with room to spare behind it, nobody has to wait for its end. */
@@ -88,13 +76,13 @@ static void the_bound_makes_nobody_wait_who_has_room_without_it(void **state)
 	world_guest(inventory, "b", 1, 1 * GB);
 	world_guest(inventory, "c", 1, 3 * GB);
 	world_seal(inventory);
-	want(request, "a", "h2");
-	want(request, "b", "h3");
-	want(request, "c", "h3");
+	world_want(request, "a", "h2");
+	world_want(request, "b", "h3");
+	world_want(request, "c", "h3");
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->lower_bound_ms, 40000); /* what h2 sends; a comes while c is still on its way */
 	assert_in_range(plan->makespan_ms, 40000, 40005);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 /* Two come, two leave, one place is free: after the first came in, the second must wait for one of the two to leave, not for both. */
@@ -114,14 +102,14 @@ static void the_bound_asks_for_no_more_room_than_is_needed(void **state)
 	world_guest(inventory, "c", 1, 1 * GB);
 	world_guest(inventory, "d", 1, 1 * GB);
 	world_seal(inventory);
-	want(request, "a", "h2");
-	want(request, "b", "h2");
-	want(request, "c", "h3");
-	want(request, "d", "h3");
+	world_want(request, "a", "h2");
+	world_want(request, "b", "h2");
+	world_want(request, "c", "h3");
+	world_want(request, "d", "h3");
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->lower_bound_ms, 20000);
 	assert_in_range(plan->makespan_ms, 20000, 20003);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 enum { CROSSING_HOSTS = 12, CROSSING_ROUNDS = 4, CROSSING_GUESTS = CROSSING_HOSTS * CROSSING_ROUNDS };
@@ -159,7 +147,7 @@ static struct inventory *crossing(uint64_t seed, struct request *request)
 		snprintf(name, sizeof name, "g%u", i);
 		snprintf(host, sizeof host, "h%u", into[mixed]);
 		world_guest(inventory, name, from[mixed], 1 * GB);
-		want(request, name, host);
+		world_want(request, name, host);
 	}
 	world_seal(inventory);
 	return inventory;
@@ -186,7 +174,7 @@ static void the_search_shortens_plans_and_never_lengthens_them(void **state)
 		shorter += searched->makespan_ms < first->makespan_ms;
 		open += first->makespan_ms > first->lower_bound_ms * 1005 / 1000;
 		plan_free(first);
-		clear(searched, request, inventory);
+		world_clear(searched, request, inventory);
 	}
 	assert_true(open > 10);
 	assert_true(shorter * 2 > open);
@@ -245,7 +233,7 @@ static void rates_fit_the_links_and_all_is_sent(void **state)
 		plan = world_plan(inventory, request, &options);
 		assert_int_equal(plan->n_moves, CROSSING_GUESTS);
 		check_steps(inventory, plan);
-		clear(plan, request, inventory);
+		world_clear(plan, request, inventory);
 	}
 }
 

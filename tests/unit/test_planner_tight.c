@@ -1,31 +1,7 @@
 /* Given destinations and little room: who stands back for whom, and what the lower bound knows of it. A GB takes 10 s. */
-#include <stdlib.h>
-
 #include "planner_world.h"
 
 #define GB UINT64_C(1000000000)
-
-static void want(struct request *request, const char *guest, const char *to)
-{
-	request_add_move(request, guest)->to = strdup(to);
-}
-
-static void clear(struct plan *plan, struct request *request, struct inventory *inventory)
-{
-	plan_free(plan);
-	request_free(request);
-	inventory_free(inventory);
-}
-
-static const struct planned_move *move_of(const struct inventory *inventory, const struct plan *plan, const char *guest)
-{
-	size_t i;
-
-	for (i = 0; i < plan->n_moves; i++)
-		if (strcmp(inventory->guests[plan->moves[i].guest].name, guest) == 0)
-			return &plan->moves[i];
-	return NULL;
-}
 
 /* Three of 2 GB come to 3 GB of room that two of 3 GB leave. The first has come in 20 s, and the next has no room until one of
  * those who leave, 30 s each, has gone as a whole. */
@@ -46,16 +22,16 @@ static void the_bound_knows_that_guests_leave_and_come_as_wholes(void **state)
 	world_guest(inventory, "x", 0, 3 * GB);
 	world_guest(inventory, "y", 0, 3 * GB);
 	world_seal(inventory);
-	want(request, "a", "h1");
-	want(request, "b", "h1");
-	want(request, "c", "h1");
-	want(request, "x", "h3");
-	want(request, "y", "h3");
+	world_want(request, "a", "h1");
+	world_want(request, "b", "h1");
+	world_want(request, "c", "h1");
+	world_want(request, "x", "h3");
+	world_want(request, "y", "h3");
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->lower_bound_ms, 70000); /* 20 s, 10 s of nothing, 40 s */
 	assert_in_range(plan->makespan_ms, 70000, 70005);
 	assert_non_null(strstr(plan->bottleneck_text, "h1: 3 guests come as 2 leave, and each needs room for all of itself"));
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 /* h1 has room for m at once, and for b when d has left, 10 s later; m taking the room would keep b out until e has left, and c
@@ -74,11 +50,11 @@ static struct inventory *standing_back(struct request *request)
 	world_guest(inventory, "m", 2, 2 * GB);
 	world_guest(inventory, "c", 3, 1 * GB);
 	world_seal(inventory);
-	want(request, "d", "h4");
-	want(request, "e", "h4");
-	want(request, "b", "h1");
-	want(request, "m", "h1");
-	want(request, "c", "h2");
+	world_want(request, "d", "h4");
+	world_want(request, "e", "h4");
+	world_want(request, "b", "h1");
+	world_want(request, "m", "h1");
+	world_want(request, "c", "h2");
 	return inventory;
 }
 
@@ -98,10 +74,10 @@ static void a_guest_stands_back_for_one_that_others_wait_for(void **state)
 	options.search_evaluations = 200;
 	plan = world_plan(inventory, request, &options);
 	assert_in_range(plan->makespan_ms, 60000, 60010);
-	m = move_of(inventory, plan, "m");
+	m = world_move_of(inventory, plan, "m", 0);
 	assert_int_not_equal(m->after, INDEX_NONE);
 	assert_true(m->start_ms + 2 >= plan->moves[m->after].start_ms + plan->moves[m->after].duration_ms);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 /* What stands back for nothing does not wait: a plan says no more than its time needs. */
@@ -124,16 +100,16 @@ static void nobody_stands_back_where_it_gains_nothing(void **state)
 	world_guest(inventory, "d", 2, 2 * GB);
 	world_guest(inventory, "e", 0, 2 * GB);
 	world_seal(inventory);
-	want(request, "a", "h2");
-	want(request, "b", "h3");
-	want(request, "c", "h4");
-	want(request, "d", "h2");
-	want(request, "e", "h3");
+	world_want(request, "a", "h2");
+	world_want(request, "b", "h3");
+	world_want(request, "c", "h4");
+	world_want(request, "d", "h2");
+	world_want(request, "e", "h3");
 	options.search_evaluations = 2000;
 	plan = world_plan(inventory, request, &options);
 	for (i = 0; i < plan->n_moves; i++)
 		assert_int_equal(plan->moves[i].after, INDEX_NONE);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 /* h2 sends two of 2 GB to h1, 40 s at half of its rate. d alone takes 6 s at the whole of it, before or after: 46 s. At the other
@@ -153,13 +129,13 @@ static void a_guest_begins_at_half_its_rate_where_nobody_else_needs_it(void **st
 	world_guest(inventory, "b", 1, 2 * GB);
 	world_guest(inventory, "d", 1, 1 * GB)->dirty_rate_bytes_per_s = 30000000;
 	world_seal(inventory);
-	want(request, "a", "h1");
-	want(request, "b", "h1");
-	want(request, "d", "h3");
+	world_want(request, "a", "h1");
+	world_want(request, "b", "h1");
+	world_want(request, "d", "h3");
 	plan = world_plan(inventory, request, &options);
 	assert_int_equal(plan->lower_bound_ms, 40000);
 	assert_in_range(plan->makespan_ms, 40000, 40005);
-	clear(plan, request, inventory);
+	world_clear(plan, request, inventory);
 }
 
 static uint64_t draw(uint64_t *state)
@@ -189,7 +165,7 @@ static struct inventory *tight_world(struct request *request, uint64_t *state)
 		before[host] += size;
 		after[target] += size;
 		snprintf(name, sizeof name, "h%u", target);
-		want(request, inventory->guests[i].name, name);
+		world_want(request, inventory->guests[i].name, name);
 	}
 	for (i = 0; i < n_hosts; i++)
 		inventory->hosts[i].memory_bytes = (before[i] > after[i] ? before[i] : after[i]) + draw(state) % 4 * GB;
@@ -234,7 +210,7 @@ static void no_plan_of_a_tight_world_is_shorter_than_its_bound(void **state)
 				(long long)plan->makespan_ms, plan->bottleneck_text);
 		n_whole += strstr(plan->bottleneck_text, "room for all of itself") != NULL;
 		n_met += plan->makespan_ms <= plan->lower_bound_ms * 1003 / 1000;
-		clear(plan, request, inventory);
+		world_clear(plan, request, inventory);
 	}
 	/* the bound of whole guests decides in some, and most bounds are met: neither is an empty promise */
 	assert_true(n_whole > 100 && n_met > 1500);
