@@ -320,7 +320,7 @@ static void the_operators_limit_holds_at_once_until_it_is_lifted(void **state)
 		assert_trial(i < 8 || out_of_h1(trial).flow_bytes_per_s <= 33 * MB, trial);
 	}
 	assert_trial(out_of_h1(trial).flow_bytes_per_s > 20 * MB, trial);
-	assert_trial(waits_for(trial, "of the 30.0 MB/s it can, by throttle --rate"), trial);
+	assert_trial(waits_for(trial, "of the 30.0 MB/s it can carry, by throttle --rate"), trial);
 	trial_limit(trial, LIMIT_RATE, "h1", 0);
 	pass(trial, 5000);
 	assert_trial(out_of_h1(trial).flow_bytes_per_s > 100 * MB, trial);
